@@ -1,0 +1,1 @@
+"""Scenes in, facts out: usage sessions, counts and alerts."""

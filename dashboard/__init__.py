@@ -1,0 +1,1 @@
+"""Facts in, people served: the web pages and the HTTP API."""

@@ -1,0 +1,1 @@
+"""Subcommands of `spotter` that belong to no room."""

@@ -1,0 +1,52 @@
+"""The way to the database: one engine for each process, SQLite in WAL mode or PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from spotter.errors import ServerError, SettingsError
+
+SQLITE_BUSY_SECONDS = 10
+"""How long a writer waits for another one; the usage worker and the dashboard write the same file."""
+
+
+def open_database(url: str) -> Engine:
+    """An engine for `url`. Raises SettingsError for an address that can't be used; does not connect yet."""
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError(
+            "database.url: not a database address; use sqlite:///path or postgresql+psycopg://…"
+        ) from error
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    sqlite = address.get_backend_name() == "sqlite"
+    if sqlite and address.database and address.database != ":memory:":
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    try:
+        engine = create_engine(address, **options)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise SettingsError(f"database.url: {address.drivername} is not supported; use sqlite or postgresql") from error
+    if sqlite:
+        event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def explain(error: OperationalError, engine: Engine) -> ServerError:
+    """The error that a person reads when the database can't be reached; carries no password."""
+    cause = str(error.orig).splitlines()[0] if error.orig else "no answer"
+    address = engine.url.render_as_string(hide_password=True)
+    return ServerError(f"database {address}: {cause}; check `database:` in the settings and that it runs")
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,140 @@
+"""The tables, as SQLAlchemy models. Others may read them; only the part named in each may write it.
+
+The schema changes through the migrations beside this file alone.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC on every database (SQLite keeps no zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; refuses a time without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone can't be stored")
+        value = value.astimezone(timezone.utc)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database, always aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+_BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class UsageSessionRow(Base):
+    """A usage session, open while `ended_at` is null. Written by the usage worker."""
+
+    __tablename__ = "usage_sessions"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    site: Mapped[str] = mapped_column(String(64))
+    equipment: Mapped[str] = mapped_column(String(64))
+    unit: Mapped[str | None] = mapped_column(String(64))
+    zone: Mapped[str | None] = mapped_column(String(64))
+    cameras: Mapped[list[str]] = mapped_column(JSON)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    active_seconds: Mapped[float] = mapped_column(Float)
+    confidence: Mapped[float] = mapped_column(Float)
+    ended_by: Mapped[str | None] = mapped_column(String(16))
+    layout_version: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        Index("ix_usage_sessions_site_started_at", "site", "started_at"),
+        Index("ix_usage_sessions_site_equipment_started_at", "site", "equipment", "started_at"),
+    )
+
+
+class LayoutRow(Base):
+    """A version of a site's zones and rules. Written by the usage worker at start, when the settings changed."""
+
+    __tablename__ = "layouts"
+
+    id: Mapped[int] = mapped_column(_BigId, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int] = mapped_column(Integer)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("site", "version"),)
+
+
+class CameraPositionRow(Base):
+    """How far a camera's stream is committed. Written by the usage worker, with the rows that follow from it."""
+
+    __tablename__ = "camera_positions"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InterpreterStateRow(Base):
+    """What the rules remember of a place between two scenes. Written by the usage worker."""
+
+    __tablename__ = "interpreter_states"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    place: Mapped[str] = mapped_column(String(255), primary_key=True)
+    state: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class WaitingSceneRow(Base):
+    """A committed scene that waits for those of other cameras of its place. Written by the usage worker."""
+
+    __tablename__ = "waiting_scenes"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    place: Mapped[str] = mapped_column(String(255))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class OutgoingEventRow(Base):
+    """An event that follows from committed scenes and is yet to be published. Written by the usage worker."""
+
+    __tablename__ = "outgoing_events"
+
+    id: Mapped[int] = mapped_column(_BigId, primary_key=True, autoincrement=True)
+    shard: Mapped[int] = mapped_column(Integer, index=True)
+    topic: Mapped[str] = mapped_column(String(255))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    retained: Mapped[bool]
+
+
+class UserRow(Base):
+    """A person who may sign in. Written by the dashboard and `spotter user add`."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(_BigId, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    password_hash: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,235 @@
+"""Reading ``gym.yaml``: environment values, every mistake at its line with the mend, relative paths."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from spotter.errors import SettingsError
+from spotter.settings.model import Camera, Settings
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_SQLITE_FILE = re.compile(r"^(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)$")
+
+_Path = tuple[str | int, ...]
+
+SERVER_VARIABLES = {"SPOTTER_MQTT_URL": "mqtt", "SPOTTER_REDIS_URL": "redis", "SPOTTER_DATABASE_URL": "database"}
+"""Environment variables that name a server where the file does not: how `spotter up` tells its parts."""
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check a settings file.
+
+    Raises SettingsError with one line for each mistake, as ``file:line: place: what is wrong; the mend``.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: no such settings file; name one with --config, or write it: `uri: clip.mp4` alone is complete"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: can't be read ({error})") from error
+    return loads(text, base=path.parent, name=str(path), environment=environment)
+
+
+def loads(text: str, *, base: Path, name: str = "gym.yaml", environment: Mapping[str, str] = os.environ) -> Settings:
+    """Check settings given as text; relative paths are relative to `base`. Raises as `load` does."""
+    lines: dict[_Path, int] = {}
+    problems: list[str] = []
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_node(node, (), lines, problems, name)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}" if mark else name
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SettingsError(f"{place}: not valid YAML: {reason}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{name}:1: settings are `name: value` lines, such as `uri: clip.mp4`")
+    values = _substitute(values, (), environment, lines, problems, name)
+    for variable, section in SERVER_VARIABLES.items():
+        if environment.get(variable) and section not in values:
+            values[section] = _server_section(section, environment[variable])
+    if environment.get("SPOTTER_DATA"):
+        values["data"] = environment["SPOTTER_DATA"]
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems.extend(_explain(problem, lines, name) for problem in _worth_telling(error))
+        raise SettingsError(*problems) from None
+    if problems:
+        raise SettingsError(*problems)
+    return _resolve(settings, base)
+
+
+def _server_section(section: str, url: str) -> dict[str, str]:
+    if section != "mqtt":
+        return {"url": url}
+    match = re.fullmatch(r"(mqtts?://)(?:([^:@/]*)(?::([^@/]*))?@)?(.+)", url)
+    if match is None:
+        return {"url": url}
+    scheme, user, password, rest = match.groups()
+    credentials = {"username": user, "password": password}
+    return {"url": scheme + rest, **{key: value for key, value in credentials.items() if value}}
+
+
+def _check_node(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], problems: list[str], name: str) -> None:
+    """Note the line of every value, and keys given twice (YAML would keep the last without a word)."""
+    if node is None:
+        return
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                problems.append(f"{name}:{key_node.start_mark.line + 1}: {key}: given twice; keep one")
+            seen.add(key)
+            place = (*path, key)
+            _check_node(value_node, place, lines, problems, name)
+            lines[place] = key_node.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _check_node(item, (*path, index), lines, problems, name)
+
+
+def _substitute(
+    value: Any, path: _Path, environment: Mapping[str, str], lines: dict[_Path, int], problems: list[str], name: str
+) -> Any:
+    if isinstance(value, dict):
+        return {
+            str(key): _substitute(item, (*path, str(key)), environment, lines, problems, name)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _substitute(item, (*path, index), environment, lines, problems, name) for index, item in enumerate(value)
+        ]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        variable = match.group(1)
+        if variable not in environment:
+            problems.append(
+                f"{name}:{_line(path, lines)}: {_dotted(path)}: the environment has no {variable}; "
+                f"set it: export {variable}=…"
+            )
+        return environment.get(variable, "")
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _worth_telling(error: ValidationError) -> list[Any]:
+    """The problems without those of the other branches of ``uri: str | int``."""
+    problems: list[Any] = error.errors(include_url=False, include_input=True)
+    seen: set[_Path] = set()
+    told = []
+    for problem in problems:
+        place = tuple(part for part in problem["loc"] if part not in ("str", "int", "constrained-int"))
+        if place not in seen:
+            told.append(problem)
+        seen.add(place)
+    return told
+
+
+def _explain(problem: Any, lines: dict[_Path, int], name: str) -> str:
+    path: _Path = tuple(part for part in problem["loc"] if part != "[key]")
+    shown = _shown_path(path, lines)
+    place = f"{name}:{_line(shown, lines)}: {_dotted(shown) or 'settings'}"
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+        mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+        return f"{place}: unknown setting; {mend}"
+    if kind == "missing":
+        return f"{place}: missing; add it"
+    if kind == "union_tag_invalid":
+        return f"{place}: kind must be one of {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"{place}: add `kind:` station, rack, floor, walkway, waiting or kiosk"
+    if kind == "literal_error":
+        return f"{place}: must be {context['expected']}"
+    if kind == "string_pattern_mismatch":
+        return f"{place}: use letters, digits, dot, dash and underscore (at most 64, the first a letter or digit)"
+    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _shown_path(path: _Path, lines: dict[_Path, int]) -> _Path:
+    """The path as written: without discriminator tags, and as written in the short form for one camera."""
+    shown: _Path = ()
+    for part in path:
+        if (*shown, part) in lines or part not in ("station", "rack", "floor", "walkway", "waiting", "kiosk"):
+            shown = (*shown, part)
+    if shown[:2] == ("cameras", "camera") and ("cameras",) not in lines:
+        shown = shown[2:]
+    return shown
+
+
+def _line(path: _Path, lines: dict[_Path, int]) -> int:
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 1)
+
+
+def _dotted(path: _Path) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _known_keys(path: _Path) -> list[str]:
+    """The keys that a section takes, found by walking the models along `path`."""
+    from spotter.settings import model as shapes
+
+    servers: dict[str, type[BaseModel]] = {"mqtt": shapes.Mqtt, "redis": shapes.Redis, "database": shapes.Database}
+    section: type[BaseModel] = Settings
+    for part in path:
+        field = section.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+        elif section is Settings and part == "cameras":
+            section = Camera
+        elif isinstance(part, str) and hasattr(shapes, f"{part.capitalize()}Zone"):
+            section = getattr(shapes, f"{part.capitalize()}Zone")
+        elif section is Settings and part in servers:
+            section = servers[str(part)]
+    return sorted(field.alias or key for key, field in section.model_fields.items())
+
+
+def _resolve(settings: Settings, base: Path) -> Settings:
+    """The same settings with relative paths made relative to `base`, the file's folder."""
+    cameras = {
+        name: camera.model_copy(update={"uri": str(_absolute(base, Path(str(camera.uri))))})
+        if camera.is_file
+        else camera
+        for name, camera in settings.cameras.items()
+    }
+    update: dict[str, Any] = {"cameras": cameras, "data": _absolute(base, settings.data)}
+    if settings.model is not None:
+        update["model"] = _absolute(base, settings.model)
+    if settings.mqtt is not None and settings.mqtt.ca_file is not None:
+        ca_file = _absolute(base, settings.mqtt.ca_file)
+        update["mqtt"] = settings.mqtt.model_copy(update={"ca_file": ca_file})
+    if settings.database is not None:
+        url = settings.database.url.get_secret_value()
+        match = _SQLITE_FILE.match(url)
+        if match:
+            absolute = f"{match[1]}{_absolute(base, Path(match[2]))}"
+            update["database"] = settings.database.model_copy(update={"url": type(settings.database.url)(absolute)})
+    return settings.model_copy(update=update)
+
+
+def _absolute(base: Path, path: Path) -> Path:
+    return path if path.is_absolute() else (base / path).absolute()

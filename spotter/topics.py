@@ -1,0 +1,68 @@
+"""MQTT topic names of the event contract, in one place."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from spotter.events import NAME_PATTERN
+
+ROOT = "spotter"
+
+ALL = f"{ROOT}/#"
+ALL_SCENES = f"{ROOT}/+/+/scene"
+ALL_STATUS = f"{ROOT}/+/+/status"
+ALL_PREVIEWS = f"{ROOT}/+/+/preview"
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+class CameraTopic(NamedTuple):
+    """A topic ``spotter/{site}/{camera}/{leaf}``, taken apart."""
+
+    site: str
+    camera: str
+    leaf: str
+
+
+def scene(site: str, camera: str) -> str:
+    """Scenes of a camera; QoS 1, not retained."""
+    return f"{ROOT}/{site}/{camera}/scene"
+
+
+def committed(site: str, camera: str) -> str:
+    """How far the database has a camera's scenes; QoS 1, retained."""
+    return f"{ROOT}/{site}/{camera}/committed"
+
+
+def status(site: str, camera: str) -> str:
+    """A camera's health; QoS 1, retained, the pipeline's last will."""
+    return f"{ROOT}/{site}/{camera}/status"
+
+
+def preview(site: str, camera: str) -> str:
+    """JPEG pictures with people blurred, while someone watches; QoS 0."""
+    return f"{ROOT}/{site}/{camera}/preview"
+
+
+def preview_request(site: str, camera: str) -> str:
+    """Where previews of a camera are asked for."""
+    return f"{ROOT}/{site}/{camera}/preview/set"
+
+
+def usage(site: str, equipment: str) -> str:
+    """Usage sessions of a kind of equipment; QoS 1, not retained."""
+    return f"{ROOT}/{site}/usage/{equipment}"
+
+
+def equipment_state(site: str, unit: str) -> str:
+    """The state of a unit; QoS 1, retained."""
+    return f"{ROOT}/{site}/equipment/{unit}/state"
+
+
+def parse_camera_topic(topic: str) -> CameraTopic | None:
+    """The parts of ``spotter/{site}/{camera}/{leaf}``, or None for any other or hostile topic."""
+    levels = topic.split("/")
+    if len(levels) != 4 or levels[0] != ROOT or not all(_NAME.fullmatch(level) for level in levels[1:]):
+        return None
+    return CameraTopic(*levels[1:])
