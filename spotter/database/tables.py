@@ -8,7 +8,19 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -64,6 +76,13 @@ class UsageSessionRow(Base):
     __table_args__ = (
         Index("ix_usage_sessions_site_started_at", "site", "started_at"),
         Index("ix_usage_sessions_site_equipment_started_at", "site", "equipment", "started_at"),
+        Index(  # what is in use now, asked by every open page, must not cost a walk through the past
+            "ix_usage_sessions_open",
+            "site",
+            "started_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
 
