@@ -60,6 +60,21 @@ def equipment_state(site: str, unit: str) -> str:
     return f"{ROOT}/{site}/equipment/{unit}/state"
 
 
+def count(site: str, zone: str, label: str) -> str:
+    """How many of a label are in a zone; QoS 1, retained."""
+    return f"{ROOT}/{site}/count/{zone}/{label}"
+
+
+def alert(site: str, kind: str) -> str:
+    """Alerts of a kind; QoS 1, not retained."""
+    return f"{ROOT}/{site}/alert/{kind}"
+
+
+def identified(site: str, camera: str) -> str:
+    """What a kiosk camera is shown; QoS 1, not retained."""
+    return f"{ROOT}/{site}/{camera}/identified"
+
+
 def parse_camera_topic(topic: str) -> CameraTopic | None:
     """The parts of ``spotter/{site}/{camera}/{leaf}``, or None for any other or hostile topic."""
     levels = topic.split("/")

@@ -1,0 +1,58 @@
+"""`spotter config`: check a settings file, or print the schema that editors complete it with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spotter import settings as settings_module
+from spotter.errors import SettingsError
+from spotter.settings import Settings
+
+
+@click.group()
+def config() -> None:
+    """Check settings, or print their schema."""
+
+
+@config.command()
+@click.argument("file", type=click.Path(path_type=Path), default="gym.yaml")
+def check(file: Path) -> None:
+    """Name every mistake in FILE (gym.yaml unless given) at its line, with the mend."""
+    settings = settings_module.load(file)
+    problems = [
+        f"{file}: cameras.{name}.uri: no such file: {camera.uri}; paths are relative to the settings file"
+        for name, camera in settings.cameras.items()
+        if camera.is_file and not Path(str(camera.uri)).is_file()
+    ]
+    if settings.model is not None and not settings.model.is_file():
+        problems.append(f"{file}: model: no such file: {settings.model}; leave it out for the shipped detector")
+    if not settings.cameras:
+        problems.append(f"{file}: no camera; add one: `uri: clip.mp4` is enough")
+    if problems:
+        raise SettingsError(*problems)
+    zones = sum(len(camera.zones) for camera in settings.cameras.values())
+    click.echo(f"{file}: fine (site {settings.site}; cameras: {', '.join(settings.cameras)}; {zones} zones)")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of the settings, for editors that complete and check YAML."""
+    click.echo(json.dumps(settings_schema(), indent=2))
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON Schema of ``gym.yaml``: also true for a file that has one camera's keys at the top."""
+    full = Settings.model_json_schema()
+    camera = full["$defs"]["Camera"]["properties"]
+    properties = {**full["properties"], **camera}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **full,
+        "title": "Spotter settings (gym.yaml)",
+        "description": "Either `cameras:` by name, or the keys of one camera at the top of the file.",
+        "properties": properties,
+    }
