@@ -11,6 +11,7 @@ ROOT = "spotter"
 
 ALL = f"{ROOT}/#"
 ALL_SCENES = f"{ROOT}/+/+/scene"
+ALL_COMMITTED = f"{ROOT}/+/+/committed"
 ALL_STATUS = f"{ROOT}/+/+/status"
 ALL_PREVIEWS = f"{ROOT}/+/+/preview"
 

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+COMMANDS = (
+    *("up", "demo", "pipeline", "ingest", "usage", "dashboard", "config", "camera", "record", "replay", "truth"),
+    *("events", "dead", "user", "db", "model", "bench"),
+)
+
 
 def spotter(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -23,15 +28,11 @@ def test_help_lists_every_command_and_imports_none_of_the_extras() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("up", "demo", "pipeline", "ingest", "usage", "dashboard", "record", "replay", "truth", "model"):
+    for command in COMMANDS:
         assert f"\n  {command} " in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["up", "demo", "pipeline", "ingest", "usage", "dashboard", "config", "camera", "record", "replay", "truth"]
-    + ["events", "dead", "user", "db", "model", "bench"],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
     done = spotter(command, "--help")
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,9 @@ from spotter.errors import ContractError
 
 names = st.from_regex(events.NAME_PATTERN, fullmatch=True).filter(lambda name: not name.endswith("\n"))
 times = st.datetimes(
-    min_value=datetime(2020, 1, 1), max_value=datetime(2098, 1, 1), timezones=st.just(timezone(timedelta(hours=9)))
+    min_value=datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(2098, 1, 1),  # noqa: DTZ001
+    timezones=st.just(timezone(timedelta(hours=9))),
 )
 fractions = st.floats(0, 1)
 boxes = st.tuples(fractions, fractions, fractions, fractions).map(

@@ -1,0 +1,36 @@
+"""`spotter bench`: measure this machine, each figure as a ratio or a time taken in one run."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_BENCHES = {
+    "pipeline": ("pipeline.bench:bench_pipeline", "Detections a second against bare onnxruntime."),
+    "latency": ("spotter.commands.bench_latency:latency", "Frame captured to row committed."),
+    "consumers": ("consumers.bench:bench_consumers", "Scenes a second from MQTT to the database."),
+}
+
+
+class _Benches(click.Group):
+    """Each bench by the module that has it, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_BENCHES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _BENCHES:
+            return None
+        module, attribute = _BENCHES[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _BENCHES.items()])
+
+
+@click.group(cls=_Benches)
+def bench() -> None:
+    """Measure this machine; each command prints a Markdown table."""
