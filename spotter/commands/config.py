@@ -56,3 +56,52 @@ def settings_schema() -> dict[str, Any]:
         "description": "Either `cameras:` by name, or the keys of one camera at the top of the file.",
         "properties": properties,
     }
+
+
+@config.command()
+def reference() -> None:
+    """Print every setting with its default and meaning, as Markdown."""
+    click.echo(settings_reference(), nl=False)
+
+
+def settings_reference() -> str:
+    """A Markdown table for each section of the settings, made from the models."""
+    schema = settings_schema()
+    sections: list[tuple[str, dict[str, Any]]] = [("Top of the file", Settings.model_json_schema())]
+    headings = {
+        "Camera": "`cameras.NAME`, or the top of a file with one camera",
+        "StationZone": "A zone of kind `station`",
+        "RackZone": "A zone of kind `rack`",
+        "FloorZone": "A zone of kind `floor`",
+        "WalkwayZone": "A zone of kind `walkway`",
+        "WaitingZone": "A zone of kind `waiting`",
+        "KioskZone": "A zone of kind `kiosk`",
+        "RuleOverrides": "`rules` of a zone",
+        "DetectorSettings": "`detector`",
+        "Mqtt": "`mqtt`",
+        "Redis": "`redis`",
+        "Database": "`database`",
+        "Rules": "`rules`",
+        "Privacy": "`privacy`",
+        "Outbox": "`outbox`",
+        "DashboardSettings": "`dashboard`",
+    }
+    sections += [(heading, schema["$defs"][name]) for name, heading in headings.items()]
+    text = "# Settings\n\nMade by `spotter config reference`. Durations are seconds; `${NAME}` takes a value from the\n"
+    text += "environment; relative paths are relative to the file.\n"
+    for heading, section in sections:
+        text += f"\n## {heading}\n\n{section.get('description', '')}\n\n"
+        text += "| setting | default | meaning |\n| --- | --- | --- |\n"
+        required = section.get("required", [])
+        for name, field in section["properties"].items():
+            default = "(required)" if name in required else _default(field)
+            meaning = field.get("description") or f"`{name}`"
+            text += f"| `{name}` | {default} | {meaning.replace('|', '&#124;')} |\n"
+    return text
+
+
+def _default(field: dict[str, Any]) -> str:
+    default = field.get("default")
+    if default is None or default == {} or default == []:
+        return ""
+    return "see below" if isinstance(default, dict) else f"`{json.dumps(default)}`"

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 
 from spotter import contract
+from spotter.commands.config import settings_reference
 from spotter.events import MESSAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,3 +37,8 @@ def test_asyncapi_references_exist_and_every_topic_has_its_parameters() -> None:
         reference = channel["messages"][name]["payload"].get("$ref")
         assert reference is None or (DOCS / reference).is_file()
         assert document["operations"][name]["bindings"]["mqtt"]["qos"] in (0, 1)
+
+
+def test_the_settings_reference_is_in_step_with_the_models() -> None:
+    text = (DOCS / "settings.md").read_text(encoding="utf-8")
+    assert text == settings_reference(), "run `spotter config reference > docs/settings.md`"
