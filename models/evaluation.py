@@ -1,0 +1,85 @@
+"""Scores a detector on labelled pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.labels import DataError, Sample
+from models.metrics import Found, Scores, Truth, score
+from spotter.detector import Detector, select
+from spotter.letterbox import letterbox
+
+if TYPE_CHECKING:
+    from models.yolov5.network import YoloV5
+
+CONFIDENCE = 0.01  # average precision wants the whole curve; below this lies only noise
+IOU = 0.6  # of non-maximum suppression: the threshold the reference numbers were made with
+
+Picture = NDArray[np.uint8]
+
+
+def read_picture(sample: Sample) -> Picture:
+    """The BGR pixels of a sample."""
+    image = cv2.imread(str(sample.path))
+    if image is None:
+        raise DataError(f"picture {sample.path}: not readable; replace or remove it")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def truth_of(sample: Sample, width: int, height: int) -> Truth:
+    """A sample's rows as boxes in pixels."""
+    centre, half = sample.rows[:, 1:3], sample.rows[:, 3:] / 2
+    boxes = np.concatenate((centre - half, centre + half), 1) * np.array([width, height, width, height])
+    return Truth(boxes.astype(np.float32), sample.rows[:, 0].astype(np.int64))
+
+
+def evaluate_onnx(
+    detector: Detector, samples: Sequence[Sample], labels: Sequence[str], progress: Iterator[None] | None = None
+) -> Scores:
+    """Scores of a detector opened with `CONFIDENCE` and `IOU`; its classes are matched to `labels` by name."""
+    order = np.array([labels.index(n) if n in labels else -1 for n in detector.labels], dtype=np.int64)
+
+    def find(image: Picture) -> Found:
+        d = detector.detect([image])[0]
+        assert d.class_id is not None
+        assert d.confidence is not None
+        classes = order[d.class_id]
+        known = classes >= 0
+        return Found(d.xyxy[known], d.confidence[known], classes[known])
+
+    return _evaluate(find, samples, labels, progress)
+
+
+def evaluate_network(network: YoloV5, samples: Sequence[Sample], size: int = 640) -> Scores:
+    """Scores of a torch network during training, by the same steps as the ONNX detector's."""
+    import torch
+
+    network.eval()
+
+    def find(image: Picture) -> Found:
+        boxed, placed = letterbox(image, size)
+        planes = np.ascontiguousarray(boxed[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32) / 255
+        with torch.no_grad():
+            raw = network(torch.from_numpy(planes)[None])[0].numpy()
+        boxes, scores, classes = select(raw, "classic", confidence=CONFIDENCE, iou=IOU, max_detections=300)
+        return Found(placed.to_source(boxes), scores, classes)
+
+    return _evaluate(find, samples, network.labels, None)
+
+
+def _evaluate(
+    find: Callable[[Picture], Found], samples: Sequence[Sample], labels: Sequence[str], progress: Iterator[None] | None
+) -> Scores:
+    found, truths = [], []
+    for sample in samples:
+        image = read_picture(sample)
+        found.append(find(image))
+        truths.append(truth_of(sample, image.shape[1], image.shape[0]))
+        if progress is not None:
+            next(progress, None)
+    return score(found, truths, labels)

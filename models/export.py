@@ -1,0 +1,65 @@
+"""Writes a trained network as ONNX, with what a reader needs to know in its metadata."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from models.yolov5.network import STRIDES, YoloV5
+
+OPSET = 17  # onnxruntime 1.14 and TensorRT 8.6 read it
+LICENCE = "AGPL-3.0-only"
+SOURCE = "fine-tuned by Spotter from the official YOLOv5n COCO checkpoint (release 6.1)"
+
+
+class _Decoded(nn.Module):
+    """The network with its decoding, as one module for the exporter."""
+
+    def __init__(self, network: YoloV5) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        decoded: Tensor = self.network(images)
+        return decoded
+
+
+def export(network: YoloV5, path: Path, size: int = 640, notes: Mapping[str, str] | None = None) -> None:
+    """Write `network` to `path`: float32, any batch size, input `[batch, 3, size, size]`, output `[batch, N, 5 + C]`."""
+    fused = copy.deepcopy(network).to(memory_format=torch.contiguous_format).eval().fuse()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        _Decoded(fused),
+        (torch.zeros(1, 3, size, size),),
+        str(path),
+        input_names=["images"],
+        output_names=["output"],
+        dynamic_axes={"images": {0: "batch"}, "output": {0: "batch"}},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, _metadata(network, size) | dict(notes or {}))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def _metadata(network: YoloV5, size: int) -> dict[str, str]:
+    return {
+        "names": json.dumps(list(network.labels)),
+        "size": str(size),
+        "stride": str(max(STRIDES)),
+        "normalisation": "RGB, divided by 255; letterbox with grey 114",
+        "architecture": f"YOLOv5{network.variant}",
+        "layout": "classic",
+        "license": LICENCE,
+        "source": SOURCE,
+        "trained": datetime.now(timezone.utc).date().isoformat(),
+    }

@@ -1,0 +1,112 @@
+"""Labelled pictures: data sets in YOLO's form (`data.yaml`, `images/`, `labels/`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from spotter.errors import SpotterError
+
+GYM_LABELS = (
+    "person", "kettlebell", "med_ball", "foam_roller", "yoga_block", "lacrosse_ball", "aqua_ball", "exercise_ball",
+    "dumbbell",
+)  # fmt: skip
+"""The classes of the shipped detector, in the order of its outputs."""
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+
+class DataError(SpotterError):
+    """A data set is missing or has a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture and its rows `[N, 5]`: class, then centre x, centre y, width, height relative to the picture."""
+
+    path: Path
+    rows: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What a `data.yaml` names."""
+
+    labels: tuple[str, ...]
+    train: tuple[Sample, ...]
+    val: tuple[Sample, ...]
+
+
+def read_data_set(path: Path) -> DataSet:
+    """Read a `data.yaml` (`path`, `train`, `val`, `names`) and every label file that it leads to."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"data set {path}: no such file; give a data.yaml with path, train, val and names") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"data set {path}: not readable as YAML ({str(error).splitlines()[0]}); mend the file") from None
+    if not isinstance(content, dict) or "names" not in content or not ("val" in content or "train" in content):
+        raise DataError(f"data set {path}: needs `names` and `train` or `val`; see docs/model.md")
+    names = content["names"]
+    labels = tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+    root = path.parent / str(content.get("path", "."))
+    splits = {split: _read_split(root, content.get(split), len(labels)) for split in ("train", "val")}
+    return DataSet(labels, splits["train"], splits["val"])
+
+
+def read_folder(folder: Path, classes: int) -> tuple[Sample, ...]:
+    """Every picture under `folder`, with its rows from the neighbouring `labels/` (none: an empty picture)."""
+    if not folder.is_dir():
+        raise DataError(f"pictures {folder}: no such folder; check the data set's paths")
+    pictures = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    return tuple(Sample(p, read_rows(label_path(p), classes)) for p in pictures)
+
+
+def label_path(picture: Path) -> Path:
+    """Where YOLO keeps a picture's rows: the last `images` in its path becomes `labels`, the ending `.txt`."""
+    parts = list(picture.parts)
+    for i in range(len(parts) - 2, -1, -1):
+        if parts[i] == "images":
+            parts[i] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def read_rows(path: Path, classes: int) -> NDArray[np.float32]:
+    """Rows of one label file, `[0, 5]` where there is none; raises `DataError` with the line of a mistake."""
+    if not path.is_file():
+        return np.zeros((0, 5), dtype=np.float32)
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = [float(word) for word in line.split()]
+        except ValueError:
+            row = []
+        if len(row) != 5 or not 0 <= row[0] < classes or row[0] % 1 or not all(0 <= v <= 1 for v in row[1:]):
+            raise DataError(
+                f"labels {path}, line {number}: {line.strip()[:60]!r} is not "
+                f"`class x y width height` with a class below {classes} and the rest in 0..1; mend the line"
+            )
+        rows.append(row)
+    return np.array(rows, dtype=np.float32).reshape(-1, 5)
+
+
+def count_boxes(samples: Sequence[Sample], classes: int) -> NDArray[np.int64]:
+    """How many boxes of each class `samples` hold."""
+    if not samples:
+        return np.zeros(classes, dtype=np.int64)
+    return np.bincount(np.concatenate([s.rows[:, 0] for s in samples]).astype(np.int64), minlength=classes)
+
+
+def _read_split(root: Path, folders: object, classes: int) -> tuple[Sample, ...]:
+    if folders is None:
+        return ()
+    listed = folders if isinstance(folders, list) else [folders]
+    return tuple(sample for folder in listed for sample in read_folder(root / str(folder), classes))

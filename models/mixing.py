@@ -1,0 +1,118 @@
+"""Mixes photos, renders, empty backgrounds and cut-out items into training pictures, every class often enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.augment import Picture, degrade, flip, mosaic, paste, place, recolour, shift_colours
+from models.cutouts import Cutout
+from models.labels import DataError, Sample, count_boxes
+
+LOAD_SIDE_PX = 960  # longer side at which pictures are kept in memory: one and a half times what training sees
+
+
+@dataclass(frozen=True, slots=True)
+class MixSettings:
+    """How pictures are drawn and changed."""
+
+    photos: float = 0.5
+    """Share of draws from labelled photos; backgrounds and renders share the rest as below."""
+    backgrounds: float = 0.12
+    renders: float = 0.38
+    mosaic: float = 0.5
+    """Share of training pictures made of four."""
+    paste_photo: float = 0.5
+    """Share of photos and renders that get pasted items."""
+    paste_most: int = 4
+    item_scale: dict[str, float] = field(
+        default_factory=lambda: {"exercise_ball": 2.2, "foam_roller": 1.3, "yoga_block": 0.8, "lacrosse_ball": 0.4}
+    )
+    """Typical longer side of an item relative to a kettlebell's."""
+
+
+class Mixer:
+    """Draws training pictures; the same generator state gives the same picture."""
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        photos: Sequence[Sample],
+        backgrounds: Sequence[Sample] = (),
+        renders: Sequence[Sample] = (),
+        cutouts: Sequence[Cutout] = (),
+        settings: MixSettings | None = None,
+    ) -> None:
+        self.settings = settings or MixSettings()
+        self._labels = tuple(labels)
+        groups = [
+            (photos, self.settings.photos),
+            (backgrounds, self.settings.backgrounds),
+            (renders, self.settings.renders),
+        ]
+        self._groups = [(_load_all(samples), _balance(samples, len(labels))) for samples, _ in groups if samples]
+        shares = np.array([share for samples, share in groups if samples], dtype=np.float64)
+        if not len(shares):
+            raise DataError("training: no pictures; give a data.yaml whose `train` folder holds some")
+        self._shares = shares / shares.sum()
+        self._bank = [[c for c in cutouts if c.label == i] for i in range(len(labels))]
+        self._banked = [i for i, cuts in enumerate(self._bank) if cuts]
+
+    def draw(self, size: int, random: np.random.Generator) -> Picture:
+        """One training picture, `size` square."""
+        if random.random() < self.settings.mosaic:
+            picture = mosaic([self._one(random) for _ in range(4)], size, random)
+        else:
+            picture = place(self._one(random), size, float(random.uniform(0.55, 1.35)), random)
+        if random.random() < 0.5:
+            picture = flip(picture)
+        pixels = shift_colours(np.ascontiguousarray(picture.pixels), random)
+        return Picture(degrade(pixels, random), picture.rows)
+
+    def _one(self, random: np.random.Generator) -> Picture:
+        """A photo, background or render, perhaps with items pasted in."""
+        pictures, weights = self._groups[int(random.choice(len(self._groups), p=self._shares))]
+        picture = pictures[int(random.choice(len(pictures), p=weights))]
+        empty = not len(picture.rows)
+        if not self._banked or (not empty and random.random() > self.settings.paste_photo):
+            return picture
+        for _ in range(int(random.integers(1, self.settings.paste_most + 1))):
+            label = int(random.choice(self._banked))
+            cut = recolour(self._bank[label][int(random.integers(len(self._bank[label])))], random)
+            longer = max(picture.pixels.shape[:2])
+            side = longer * 0.16 * self.settings.item_scale.get(self._labels[label], 1.0) * np.exp(random.normal(0, 0.6))
+            picture = paste(picture, cut, float(np.clip(side, 0.02 * longer, 0.6 * longer)), random)
+        return picture
+
+
+def _load_all(samples: Sequence[Sample]) -> list[Picture]:
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(_load, samples))
+
+
+def _load(sample: Sample) -> Picture:
+    pixels = cv2.imread(str(sample.path))
+    if pixels is None:
+        raise DataError(f"picture {sample.path}: not readable; replace or remove it")
+    scale = LOAD_SIDE_PX / max(pixels.shape[:2])
+    if scale < 1:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = pixels.shape[:2]
+    rows = sample.rows.copy()
+    half = sample.rows[:, 3:] / 2
+    rows[:, 1:3] = (sample.rows[:, 1:3] - half) * (width, height)
+    rows[:, 3:] = (sample.rows[:, 1:3] + half) * (width, height)
+    return Picture(np.asarray(pixels, dtype=np.uint8), rows)
+
+
+def _balance(samples: Sequence[Sample], classes: int) -> NDArray[np.float64]:
+    """Chances of the pictures: by their rarest class, as the inverse root of its boxes."""
+    rarity = 1 / np.sqrt(np.maximum(count_boxes(samples, classes), 1))
+    rarest = [rarity[s.rows[:, 0].astype(int)].max() if len(s.rows) else rarity.min() for s in samples]
+    weights = np.clip(np.array(rarest, dtype=np.float64), None, 12 * rarity.min())  # two photos are not shown for ever
+    return np.asarray(weights / weights.sum(), dtype=np.float64)

@@ -1,0 +1,209 @@
+"""Fine-tunes YOLOv5: frozen normalisation, moving average of the weights, and a teacher that keeps people found."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from models.labels import Sample
+from models.metrics import Scores
+from models.mixing import Mixer
+from models.yolov5.loss import DetectionLoss, LossWeights
+from models.yolov5.network import YoloV5
+
+BACKBONE_LAYERS = 10
+NECK_LAYERS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One training run; the defaults made the shipped weights."""
+
+    epochs: int = 60
+    pictures: int = 400
+    """Training pictures in an epoch: they are composed anew each time, so an epoch is only a unit of time."""
+    batch: int = 16
+    size: int = 640
+    early_size: int = 512
+    """Side in pixels for the first `early_share` of the epochs."""
+    early_share: float = 0.6
+    head_rate: float = 2e-3
+    neck_rate: float = 6e-4
+    backbone_rate: float = 2e-4
+    weight_decay: float = 0.01
+    frozen_layers: int = 5
+    """Layers from the input on that are not trained: edges and textures of COCO serve a gym as well."""
+    average_decay: float = 0.998
+    seed: int = 0
+    workers: int = 1
+    half: bool = True
+    """bfloat16 where that is safe; a CPU with such instructions trains a third faster."""
+    check_every: int = 5
+    """Epochs between validations."""
+    loss: LossWeights = LossWeights()
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch gave: mean loss, its terms, and scores on the validation split where it was checked."""
+
+    number: int
+    loss: float
+    terms: dict[str, float]
+    scores: Scores | None
+    best: bool
+
+
+class _Pictures(Dataset[tuple[Tensor, Tensor]]):
+    """The pictures of one epoch, each from its own generator: seed, epoch and number decide it."""
+
+    def __init__(self, mixer: Mixer, count: int, size: int, seed: tuple[int, int]) -> None:
+        self._mixer, self._count, self._size, self._seed = mixer, count, size, seed
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng((*self._seed, index))
+        cv2.setRNGSeed(int(random.integers(1 << 31)))
+        picture = self._mixer.draw(self._size, random)
+        rows = picture.rows.copy()
+        rows[:, 1:3] = (picture.rows[:, 1:3] + picture.rows[:, 3:]) / 2 / self._size
+        rows[:, 3:] = (picture.rows[:, 3:] - picture.rows[:, 1:3]) / self._size
+        planes = np.ascontiguousarray(picture.pixels[:, :, ::-1].transpose(2, 0, 1))
+        return torch.from_numpy(planes), torch.from_numpy(rows)
+
+
+def collate(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Pictures `[B, 3, S, S]` in bytes and targets `[T, 6]`: picture, class, centre x, y, width, height."""
+    targets = [torch.cat((torch.full((len(rows), 1), float(i)), rows), 1) for i, (_, rows) in enumerate(items)]
+    return torch.stack([image for image, _ in items]), torch.cat(targets)
+
+
+def train(
+    network: YoloV5,
+    mixer: Mixer,
+    settings: TrainSettings,
+    teacher: YoloV5 | None = None,
+    evaluate: Callable[[YoloV5], Scores] | None = None,
+) -> Iterator[tuple[Epoch, YoloV5]]:
+    """Train `network` in place; after each epoch yields what it gave and the averaged network.
+
+    `teacher` is a network whose first class is the one to keep. `evaluate` scores the averaged network; `best` marks
+    the highest mean AP50 so far.
+    """
+    torch.manual_seed(settings.seed)
+    _freeze(network, settings.frozen_layers)
+    network.to(memory_format=torch.channels_last)
+    if teacher is not None:
+        teacher = teacher.to(memory_format=torch.channels_last).eval()
+    averaged = copy.deepcopy(network).eval()
+    loss_of = DetectionLoss(network.head, settings.loss)
+    optimiser = _optimiser(network, settings)
+    steps_per_epoch = max(1, settings.pictures // settings.batch)
+    total = steps_per_epoch * settings.epochs
+    step, top = 0, -1.0
+    for number in range(1, settings.epochs + 1):
+        early = number <= settings.early_share * settings.epochs
+        pictures = _Pictures(
+            mixer,
+            steps_per_epoch * settings.batch,
+            settings.early_size if early else settings.size,
+            (settings.seed, number),
+        )
+        _train_mode(network)
+        sums: dict[str, float] = {}
+        for images, targets in DataLoader(
+            pictures, settings.batch, collate_fn=collate, num_workers=settings.workers, worker_init_fn=_one_thread
+        ):
+            _schedule(optimiser, step, total)
+            x = (images.float() / 255).contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.half):
+                raw = network(x)
+                taught = None if teacher is None else _teach(teacher, x)
+            loss, terms = loss_of([y.float() for y in raw], targets, taught)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+            optimiser.step()
+            step += 1
+            _average(averaged, network, min(settings.average_decay, (1 + step) / (10 + step)))
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+        means = {name: value / steps_per_epoch for name, value in sums.items()}
+        scores = None
+        if evaluate is not None and (number % settings.check_every == 0 or number == settings.epochs):
+            scores = evaluate(averaged)
+        best = scores is not None and scores.map50 > top
+        if best and scores is not None:
+            top = scores.map50
+        yield Epoch(number, sum(means.values()), means, scores, best), averaged
+
+
+@torch.no_grad()
+def _teach(teacher: YoloV5, x: Tensor) -> list[Tensor]:
+    """The teacher's raw box, objectness and kept class: `[..., 6]`."""
+    return [y[..., :6].float() for y in teacher.head(teacher.features(x))]
+
+
+def _freeze(network: YoloV5, layers: int) -> None:
+    for i, layer in enumerate(network.model):
+        for parameter in layer.parameters():
+            parameter.requires_grad_(i >= layers)
+
+
+def _train_mode(network: YoloV5) -> None:
+    """Training mode, but normalisation keeps COCO's statistics: small batches of pasted pictures have odd ones."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _optimiser(network: YoloV5, settings: TrainSettings) -> torch.optim.AdamW:
+    groups = []
+    for i, layer in enumerate(network.model):
+        if i < BACKBONE_LAYERS:
+            rate = settings.backbone_rate
+        else:
+            rate = settings.neck_rate if i < NECK_LAYERS else settings.head_rate
+        trained = [p for p in layer.parameters() if p.requires_grad]
+        matrices = [p for p in trained if p.dim() > 1]
+        vectors = [p for p in trained if p.dim() <= 1]
+        groups.append({"params": matrices, "lr": rate, "top": rate, "weight_decay": settings.weight_decay})
+        groups.append({"params": vectors, "lr": rate, "top": rate, "weight_decay": 0.0})
+    return torch.optim.AdamW([g for g in groups if g["params"]])
+
+
+def _schedule(optimiser: torch.optim.Optimizer, step: int, total: int) -> None:
+    """Linear warm-up over the first 3 %, then a cosine down to 2 % of the rate."""
+    warm = max(1, int(0.03 * total))
+    factor = (step + 1) / warm if step < warm else 0.02 + 0.98 * (1 + math.cos(math.pi * (step - warm) / (total - warm + 1))) / 2
+    for group in optimiser.param_groups:
+        group["lr"] = group["top"] * factor
+
+
+@torch.no_grad()
+def _average(averaged: YoloV5, network: YoloV5, decay: float) -> None:
+    for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
+        if fast.requires_grad:
+            slow.lerp_(fast, 1 - decay)
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def held_back(samples: Sequence[Sample], every: int = 12) -> tuple[list[Sample], list[Sample]]:
+    """Split pictures into those trained on and every `every`-th, held back to score on."""
+    kept = [s for i, s in enumerate(samples) if i % every]
+    return kept, [s for i, s in enumerate(samples) if not i % every]

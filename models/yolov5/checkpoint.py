@@ -1,0 +1,238 @@
+"""Reads official YOLOv5 checkpoints without running what they contain.
+
+A checkpoint is a zip with a pickle, and a pickle is a program. This reader knows the few names that YOLOv5's
+checkpoints use, stands inert objects in for the classes among them, and refuses every other name before anything of
+the file is evaluated. Tensors come out as NumPy arrays: reading needs no torch.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.yolov5 import SIZES
+from spotter.errors import SpotterError
+
+if TYPE_CHECKING:
+    from models.yolov5.network import YoloV5
+
+MAX_UNPACKED_BYTES = 2 << 30
+"""More than the largest official checkpoint unpacks to (yolov5x6: 0.6 GB); guards against zip bombs."""
+
+_STORAGES: dict[str, type[np.generic]] = {
+    "torch DoubleStorage": np.float64,
+    "torch FloatStorage": np.float32,
+    "torch HalfStorage": np.float16,
+    "torch LongStorage": np.int64,
+    "torch IntStorage": np.int32,
+    "torch BoolStorage": np.bool_,
+}
+_INERT = frozenset(
+    {
+        *(f"models.common {n}" for n in ("Bottleneck", "C3", "Concat", "Conv", "Focus", "SPP", "SPPF")),
+        *(f"models.yolo {n}" for n in ("Detect", "DetectionModel", "Model")),
+        "torch.nn.modules.activation SiLU",
+        "torch.nn.modules.batchnorm BatchNorm2d",
+        "torch.nn.modules.container ModuleList",
+        "torch.nn.modules.container Sequential",
+        "torch.nn.modules.conv Conv2d",
+        "torch.nn.modules.linear Identity",
+        "torch.nn.modules.pooling MaxPool2d",
+        "torch.nn.modules.upsampling Upsample",
+        "torch Size",
+    }
+)
+_BUILDERS = frozenset(
+    {
+        "__builtin__ set",
+        "builtins set",
+        "collections OrderedDict",
+        "torch._utils _rebuild_tensor_v2",
+        "torch._utils _rebuild_parameter",
+    }
+)
+_KNOWN = _INERT | _BUILDERS | frozenset(_STORAGES)
+
+# What the unpickler raises on damaged input; a hostile file can reach any of them.
+_DAMAGE = (
+    pickle.UnpicklingError, zipfile.BadZipFile, ArithmeticError, AssertionError, AttributeError, EOFError, ImportError,
+    LookupError, MemoryError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+
+
+class CheckpointError(SpotterError):
+    """A checkpoint cannot be read, or holds what this reader refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The tensors of a checkpoint by name (`model.0.conv.weight`, ...), its class labels and its size letter."""
+
+    tensors: Mapping[str, NDArray[Any]]
+    labels: tuple[str, ...]
+    size: str
+
+
+class _Inert:
+    """Stands in for a class of the checkpoint: keeps the state it is given and does nothing."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read an official YOLOv5 checkpoint (release 6 or 7).
+
+    Raises `CheckpointError` where the file is missing, damaged, no YOLOv5, or names anything unknown.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            root = _unpickle(archive, path)
+        return _to_checkpoint(root)
+    except CheckpointError:
+        raise
+    except FileNotFoundError:
+        raise CheckpointError(f"checkpoint {path}: no such file; give the path of a YOLOv5 .pt file") from None
+    except RecursionError:
+        raise CheckpointError(f"checkpoint {path}: nested too deeply to be a YOLOv5 checkpoint") from None
+    except _DAMAGE as error:
+        cause = str(error).strip() or type(error).__name__
+        raise CheckpointError(
+            f"checkpoint {path}: not a readable YOLOv5 checkpoint ({cause}); fetch the file again"
+        ) from error
+
+
+def load_checkpoint(path: Path) -> YoloV5:
+    """The network that an official checkpoint describes, in float32 and evaluation mode."""
+    import torch
+
+    from models.yolov5.network import YoloV5
+
+    checkpoint = read_checkpoint(path)
+    network = YoloV5(checkpoint.labels, checkpoint.size)
+    own = network.state_dict()
+    state = {
+        name: torch.from_numpy(np.array(array)).to(own[name].dtype)
+        for name, array in checkpoint.tensors.items()
+        if name in own
+    }
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        cause = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"checkpoint {path}: its layers are not those of YOLOv5 n, s, m or l ({cause})") from None
+    return network.eval()
+
+
+def _unpickle(archive: zipfile.ZipFile, path: Path) -> object:
+    """The object in the archive's pickle, with inert stand-ins for its classes."""
+    if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+        raise CheckpointError(f"checkpoint {path}: unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB; refused")
+    pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise CheckpointError(f"checkpoint {path}: a zip without one data.pkl; it is no torch checkpoint")
+    program = archive.read(pickles[0])
+    for opcode, argument, _ in pickletools.genops(program):
+        if opcode.name == "GLOBAL":
+            _check_known(str(argument), path)
+    return _Reader(archive, pickles[0].removesuffix("data.pkl"), program, path).load()
+
+
+def _check_known(name: str, path: Path) -> None:
+    if name not in _KNOWN:
+        raise CheckpointError(
+            f"checkpoint {path}: refused, because it names {name.replace(' ', '.')}, "
+            "which YOLOv5 checkpoints do not contain; use an official one"
+        )
+
+
+class _Reader(pickle._Unpickler):  # the one in Python: the one in C lets a memo index of a few bytes claim gigabytes
+    """Unpickles with every name mapped to an inert class or a function of this instance."""
+
+    def __init__(self, archive: zipfile.ZipFile, prefix: str, program: bytes, path: Path) -> None:
+        super().__init__(io.BytesIO(program))
+        self._archive = archive
+        self._prefix = prefix
+        self._path = path
+        self._storages: dict[str, NDArray[Any]] = {}
+        # Made anew for each file: a pickle may set attributes of what it is handed, and must not change ours.
+        self._names: dict[str, Any] = {name: type(name.split()[-1], (_Inert,), {}) for name in _INERT | set(_STORAGES)}
+        self._names |= {
+            "__builtin__ set": set,
+            "builtins set": set,
+            "collections OrderedDict": OrderedDict,
+            "torch._utils _rebuild_tensor_v2": lambda *arguments: _tensor(*arguments),
+            "torch._utils _rebuild_parameter": lambda data, *_: data,
+        }
+        self._dtypes = {id(self._names[name]): dtype for name, dtype in _STORAGES.items()}
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        full = f"{module} {name}"
+        _check_known(full, self._path)
+        return self._names[full]
+
+    def persistent_load(self, pid: Any) -> NDArray[Any]:
+        """A storage: `("storage", class, key, device, number of elements)`."""
+        kind, storage, key, _, count = pid
+        if kind != "storage" or not isinstance(key, str):
+            raise pickle.UnpicklingError("an unknown kind of external object")
+        if key not in self._storages:
+            data = self._archive.read(f"{self._prefix}data/{key}")
+            self._storages[key] = np.frombuffer(data, self._dtypes[id(storage)], count=count)
+        return self._storages[key]
+
+
+def _tensor(
+    storage: NDArray[Any], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
+) -> NDArray[Any]:
+    """The view that torch describes by offset, shape and strides in elements; never beyond its storage."""
+    last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    if min((offset, *shape, *strides)) < 0 or last >= storage.size + (0 in shape) or math.prod(shape) > storage.size:
+        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
+    return np.lib.stride_tricks.as_strided(
+        storage[offset:], shape, [s * storage.itemsize for s in strides], writeable=False
+    )
+
+
+def _to_checkpoint(root: object) -> Checkpoint:
+    """Collect the tensors from the tree of stand-ins."""
+    if not isinstance(root, dict):
+        raise pickle.UnpicklingError("its top is no dictionary")
+    model = root.get("ema") or root.get("model")
+    if not isinstance(model, _Inert):
+        raise pickle.UnpicklingError("it holds no model")
+    state = vars(model)
+    tensors: dict[str, NDArray[Any]] = {}
+    _collect(model, "", tensors, depth=0)
+    names = state["names"]
+    labels = tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+    multiples = (state["yaml"]["depth_multiple"], state["yaml"]["width_multiple"])
+    sizes = [letter for letter, pair in SIZES.items() if pair == multiples]
+    if not sizes:
+        raise pickle.UnpicklingError(f"depth and width multiples {multiples} are none of YOLOv5 n, s, m, l")
+    return Checkpoint(tensors, labels, sizes[0])
+
+
+def _collect(module: _Inert, prefix: str, into: dict[str, NDArray[Any]], depth: int) -> None:
+    """Walk torch's `_parameters`, `_buffers` and `_modules` as `state_dict` would."""
+    if depth > 16:  # YOLOv5 is 6 deep; a loop in a hostile file is endless
+        raise pickle.UnpicklingError("modules nested too deeply")
+    state = vars(module)
+    for group in ("_parameters", "_buffers"):
+        for name, value in state[group].items():
+            if isinstance(value, np.ndarray):
+                into[f"{prefix}{name}"] = value
+    for name, child in state["_modules"].items():
+        if isinstance(child, _Inert):
+            _collect(child, f"{prefix}{name}.", into, depth + 1)
