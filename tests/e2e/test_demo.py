@@ -1,0 +1,175 @@
+"""The demo as a stranger meets it: started, looked at, subscribed to, its parts killed, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from spotter import events, topics
+from spotter.embedded import servers
+
+pytestmark = pytest.mark.timeout(600)
+
+FIRST_SESSION_SECONDS = 150
+RECOVERY_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def demo(start: Callable[..., Any]) -> Any:
+    chain = start("demo", "--data", "data", "--port", str(servers.free_port()))
+    chain.printed(r"Dashboard: (\S+)")
+    return chain
+
+
+@pytest.fixture(scope="module")
+def address(demo: Any) -> str:
+    return str(demo.printed(r"Dashboard: (http\S+)")[1]).rstrip("/")
+
+
+def health(address: str) -> tuple[int, dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except (OSError, ValueError):
+        return 0, {}
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, demo: Any, address: str, sign_up: Callable[..., None]) -> Any:
+    """Signed up through the printed link, on the live page; every request is noted."""
+    link = demo.printed(r"Set up Spotter: (http\S+)")[1]
+    context = browser.new_context()
+    page = context.new_page()
+    page.requested = []
+    page.on("request", lambda request: page.requested.append(request.url))
+    page.on("pageerror", lambda error: page.requested.append(f"error: {error}"))
+    sign_up(page, link)
+    page.goto(address + "/")
+    return page
+
+
+def test_every_part_is_healthy_soon(demo: Any, address: str) -> None:
+    demo.eventually(lambda: health(address)[0] == 200, 60, "not healthy")
+
+
+def test_the_live_page_shows_what_the_cameras_see_without_a_reload(demo: Any, page: Any) -> None:
+    demo.eventually(
+        lambda: page.evaluate("document.querySelector('main').innerText.toLowerCase().includes('person')"),
+        FIRST_SESSION_SECONDS,
+        "no person on the live page",
+    )
+    demo.eventually(
+        lambda: page.evaluate("[...document.images].some(i => i.src.includes('preview') && i.naturalWidth > 100)"),
+        60,
+        "no preview on the live page",
+    )
+
+
+def test_a_session_ends_and_stands_on_the_sessions_page(demo: Any, page: Any, address: str) -> None:
+    def ended() -> bool:
+        page.goto(address + "/sessions")
+        rows = page.locator("tbody tr").all_inner_texts()
+        return any("running" not in row.lower() for row in rows)
+
+    demo.eventually(ended, FIRST_SESSION_SECONDS, "no ended session")
+
+
+def test_no_request_left_the_machine_and_no_script_failed(page: Any, address: str) -> None:
+    assert page.requested
+    assert [url for url in page.requested if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_a_stranger_with_mosquitto_sub_sees_the_contract(demo: Any) -> None:
+    subscriber = shutil.which("mosquitto_sub")
+    if subscriber is None:
+        pytest.skip("needs mosquitto_sub (apt install mosquitto-clients)")
+    line = demo.printed(r"(mosquitto_sub .*)")[1].replace("'", "")
+    done = subprocess.run([*line.split(), "-C", "30", "-W", "60"], capture_output=True, text=True, check=False)
+    seen = set()
+    for message in done.stdout.splitlines():
+        topic, _, payload = message.partition(" ")
+        parsed = topics.parse_camera_topic(topic)
+        if parsed is not None and parsed.leaf == "scene":
+            scene = events.parse(events.Scene, payload)
+            assert (scene.site, scene.camera) == (parsed.site, parsed.camera)
+            seen.add("scene")
+        elif parsed is not None and parsed.leaf == "status":
+            seen.add(events.parse(events.Status, payload).state)
+    assert "scene" in seen, done.stdout + done.stderr
+
+
+def test_the_embedded_servers_are_not_reachable_from_outside(demo: Any) -> None:
+    found = servers.read(demo.cwd / "data")
+    assert found is not None
+    outside = socket.gethostbyname(socket.gethostname())
+    if outside.startswith("127."):
+        pytest.skip("this machine has no address but the loopback")
+    for port in (found.mqtt_port, found.redis_port):
+        with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
+            socket.create_connection((outside, port), timeout=2)
+
+
+@pytest.mark.parametrize("part", ["broker", "redis", "ingest", "usage", "pipeline", "dashboard"])
+def test_a_killed_part_recovers_by_itself(demo: Any, address: str, part: str) -> None:
+    demo.eventually(lambda: health(address)[0] == 200, 60, "not healthy before")
+    victim = demo.child(part)
+    os.kill(victim.pid, signal.SIGKILL)
+    killed = time.monotonic()
+
+    def back() -> bool:
+        try:
+            return bool(demo.child(part).pid != victim.pid and health(address)[0] == 200)
+        except LookupError:
+            return False
+
+    demo.eventually(back, RECOVERY_SECONDS, f"{part} did not recover: {health(address)}")
+    assert time.monotonic() - killed < RECOVERY_SECONDS
+
+
+def test_sessions_go_on_after_all_that(demo: Any, page: Any, address: str) -> None:
+    def newest() -> str:
+        page.goto(address + "/sessions")
+        rows = page.locator("tbody tr").all_inner_texts()
+        return rows[0] if rows else ""
+
+    before = newest()
+    demo.eventually(lambda: newest() != before, FIRST_SESSION_SECONDS, "no new session")
+
+
+def test_a_second_one_on_the_same_data_is_refused_in_one_line(demo: Any, start: Callable[..., Any]) -> None:
+    second = start("demo", "--data", str(demo.cwd / "data"), "--port", str(servers.free_port()), cwd=demo.cwd)
+    while second.exit_code is None:
+        time.sleep(0.1)
+    assert second.exit_code == 1
+    assert any("already runs on this data folder" in line for line in second.lines)
+
+
+def test_a_port_in_use_is_refused_in_one_line(demo: Any, address: str, start: Callable[..., Any]) -> None:
+    second = start("demo", "--port", address.rsplit(":", 1)[1])
+    while second.exit_code is None:
+        time.sleep(0.1)
+    assert second.exit_code == 1
+    assert any("is in use" in line for line in second.lines)
+
+
+def test_ctrl_c_stops_everything_within_five_seconds(demo: Any) -> None:
+    children = demo.children()
+    assert demo.interrupt() < 6  # 5 s for the parts, and a little for the interpreter's own end
+    assert demo.exit_code == 0, demo.text()
+    assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    assert Path(demo.cwd, "data", "spotter.db").is_file()
