@@ -1,0 +1,120 @@
+"""Why a camera or file can't be opened, in plain words: OpenCV only says that it can't."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from spotter.settings import Camera
+
+TIMEOUT_SECONDS = 3.0
+
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_LOG_IN = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def without_credentials(text: str) -> str:
+    """The text with the log-in of every address in it taken out."""
+    return _LOG_IN.sub("", text)
+
+
+def shown(camera: Camera) -> str:
+    """A camera's address as people may see it."""
+    if isinstance(camera.uri, int):
+        return f"webcam {camera.uri}"
+    return without_credentials(camera.uri)
+
+
+def why_not_open(camera: Camera) -> str:
+    """The likeliest reason, with the mend, for a camera that did not open. Asks the camera; takes a few seconds."""
+    if isinstance(camera.uri, int):
+        return _webcam(camera.uri)
+    if camera.is_file:
+        return _file(Path(camera.uri))
+    parts = urlsplit(camera.uri)
+    try:
+        host, port = parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return "the address has no valid port; check it"
+    if not host or port is None:
+        return "the address is not one that can be opened; use rtsp://, http:// or the path of a file"
+    try:
+        with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
+            if parts.scheme == "rtsp":
+                return _rtsp(connection, without_credentials(camera.uri), camera)
+    except socket.gaierror:
+        return f"no device is called {host}; check the address"
+    except ConnectionRefusedError:
+        return f"connection refused at {host}:{port}; check the port, and that the camera streams"
+    except TimeoutError:
+        return f"no answer from {host}:{port}; check the address, the network and the camera's power"
+    except OSError as error:
+        return f"{host}:{port} can't be reached ({error.strerror or type(error).__name__}); check the network"
+    if parts.scheme in ("http", "https"):
+        return _http(parts.scheme, host, port, parts.path or "/", camera)
+    return _UNREADABLE
+
+
+_UNREADABLE = "it answers, but gives no video that can be read; check the stream's path and its codec"
+
+
+def _log_in_refused(camera: Camera) -> str:
+    if camera.username is None:
+        return "it asks for a log-in; give `username:` and `password:`"
+    return "the log-in is refused; check `username:` and `password:`"
+
+
+def _webcam(number: int) -> str:
+    device = Path(f"/dev/video{number}")
+    if Path("/dev").is_dir() and not device.exists():
+        return f"there is no {device}; plug the webcam in, or check its number"
+    return f"{device} does not open; another program may use it, or this user may not"
+
+
+def _file(path: Path) -> str:
+    if not path.exists():
+        return "no such file; check the path (a relative one is relative to the settings file)"
+    if path.is_dir():
+        return "this is a folder; name a video file"
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                return "the file is empty"
+    except OSError as error:
+        return f"the file can't be read ({error.strerror}); check its permissions"
+    return "not a video that can be read; convert it, for example with: ffmpeg -i IN -c:v libx264 OUT.mp4"
+
+
+def _rtsp(connection: socket.socket, address: str, camera: Camera) -> str:
+    """Ask for the stream's description and read the camera's answer."""
+    connection.settimeout(TIMEOUT_SECONDS)
+    connection.sendall(f"DESCRIBE {address} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n".encode())
+    answer = connection.recv(256).decode("latin-1")
+    status = answer.split(" ", 2)[1] if answer.startswith("RTSP/") and " " in answer else ""
+    if status in ("401", "403"):
+        return _log_in_refused(camera)
+    if status in ("404", "454"):
+        return "the camera has no stream at this path; check the address's end"
+    if status == "453":
+        return "the camera serves no more viewers; close another one"
+    return _UNREADABLE
+
+
+def _http(scheme: str, host: str, port: int, path: str, camera: Camera) -> str:
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"{host}:{port} does not speak {scheme.upper()} ({type(error).__name__}); check the address"
+    finally:
+        connection.close()
+    if status in (401, 403):
+        return _log_in_refused(camera)
+    if status == 404:
+        return "nothing is at this path (404); check the address's end"
+    return _UNREADABLE if status < 400 else f"the server answers with an error ({status})"

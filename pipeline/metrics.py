@@ -1,0 +1,50 @@
+"""The pipeline's figures for Prometheus, read when they are asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pipeline.engine import Lane
+from pipeline.keeper import Keeper
+from pipeline.outbox import Outbox
+from spotter.errors import ServerError
+
+
+class PipelineCollector(Collector):
+    """Gives what the pipeline's parts know of themselves."""
+
+    def __init__(self, lanes: Sequence[Lane], outbox: Outbox, keeper: Keeper) -> None:
+        self._lanes, self._outbox, self._keeper = lanes, outbox, keeper
+
+    def collect(self) -> Iterable[Metric]:
+        """All figures, of now."""
+        now = time.monotonic()
+        captured = GaugeMetricFamily("spotter_captured_fps", "Frames a second from the camera", labels=["camera"])
+        detected = GaugeMetricFamily("spotter_detected_fps", "Frames a second looked at", labels=["camera"])
+        age = GaugeMetricFamily("spotter_look_age_seconds", "Since a frame was looked at", labels=["camera"])
+        pending = GaugeMetricFamily("spotter_outbox_scenes", "Scenes not committed yet", labels=["camera"])
+        for lane in self._lanes:
+            captured.add_metric([lane.name], lane.feed.captured.per_second(now))
+            detected.add_metric([lane.name], lane.detected.per_second(now))
+            if lane.processed_at is not None:
+                age.add_metric([lane.name], now - lane.processed_at)
+        for stream in self._outbox.streams():
+            pending.add_metric([stream.camera], stream.pending)
+        dropped = CounterMetricFamily("spotter_scenes_dropped", "Scenes lost to the outbox's bounds or a full disk")
+        dropped.add_metric([], self._outbox.dropped + self._keeper.lost)
+        return captured, detected, age, pending, dropped
+
+
+def serve_metrics(port: int, collector: Collector) -> None:
+    """Serve `/metrics` on this machine. Raises ServerError where the port is taken."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise ServerError(f"metrics port {port}: {error.strerror}; choose another with --metrics-port") from error

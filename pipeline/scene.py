@@ -1,0 +1,94 @@
+"""Builds scenes and decides when one is due: the publishing rules of the event contract, without a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.capture import Frame
+from pipeline.tracking import Track
+from spotter.events import Scene, SceneObject
+
+MOVING_SECONDS, KIOSK_SECONDS, STILL_SECONDS = 0.5, 0.2, 5.0
+"""Longest time between scenes: while something moves, the same for a kiosk camera, and otherwise."""
+
+UNKNOWN_SIZE = (1, 1)
+"""The frame size of a camera that never gave a picture."""
+
+_EARLY = 0.02  # seconds: frames come a little early or late, and 0.49 s is meant to be 0.5 s
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A scene that the outbox has not numbered yet."""
+
+    site: str
+    camera: str
+    time: datetime
+    frame: tuple[int, int]
+    picture: bool
+    objects: tuple[SceneObject, ...]
+
+    def numbered(self, stream: str, seq: int, floor: int) -> Scene:
+        """The scene as it is published."""
+        return Scene(
+            site=self.site,
+            camera=self.camera,
+            stream=stream,
+            seq=seq,
+            floor=floor,
+            time=self.time,
+            frame=self.frame,
+            picture=self.picture,
+            objects=self.objects,
+        )
+
+
+class SceneBuilder:
+    """What was last said of one camera, and so what has to be said now."""
+
+    def __init__(self, site: str, camera: str, *, kiosk: bool = False) -> None:
+        self.site, self.camera = site, camera
+        self._moving_seconds = KIOSK_SECONDS if kiosk else MOVING_SECONDS
+        self._said: frozenset[tuple[str, bool]] | None = None
+        self._said_at: float | None = None
+        self._size = UNKNOWN_SIZE
+
+    def seen(self, frame: Frame, tracks: Sequence[Track]) -> Draft | None:
+        """The scene that a frame's tracks make due, if any."""
+        self._size = frame.size
+        now = frozenset((track.id, track.moving) for track in tracks)
+        wait = self._moving_seconds if any(track.moving for track in tracks) else STILL_SECONDS
+        if now == self._said and not self._due(frame.at, wait):
+            return None
+        self._said, self._said_at = now, frame.at
+        objects = tuple(_object(track, frame.size) for track in tracks)
+        return Draft(self.site, self.camera, frame.captured_at, frame.size, True, objects)
+
+    def unseen(self, time: datetime, at: float) -> Draft | None:
+        """The scene that says that there is no picture, if one is due."""
+        if self._said is None and not self._due(at, STILL_SECONDS):
+            return None
+        self._said, self._said_at = None, at
+        return Draft(self.site, self.camera, time, self._size, False, ())
+
+    def _due(self, at: float, wait: float) -> bool:
+        return self._said_at is None or at - self._said_at >= wait - _EARLY
+
+
+def _object(track: Track, size: tuple[int, int]) -> SceneObject:
+    width, height = size
+    left, top, right, bottom = track.box_px
+    return SceneObject(
+        id=track.id,
+        label=track.label,
+        score=round(min(max(track.score, 0.0), 1.0), 4),
+        box=(_relative(left, width), _relative(top, height), _relative(right, width), _relative(bottom, height)),
+        moving=track.moving,
+        since=track.since,
+    )
+
+
+def _relative(edge: float, side: int) -> float:
+    return round(min(max(edge / side, 0.0), 1.0), 4)

@@ -1,0 +1,200 @@
+"""Follows objects from frame to frame: detections in, tracks with ids that are never used again out.
+
+Association is ByteTrack's (the `trackers` library), with buffered IoU, because a swung kettlebell moves further
+between two looks than its own size. People and kit are followed apart, so that a person is never taken for an item.
+Time stamps drive everything; how many frames a second come does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+from trackers import ByteTrackTracker
+from trackers.utils.iou import BIoU
+
+from pipeline.capture import Frame
+from pipeline.movement import Movement
+
+PERSON = "person"
+
+FAINT_SCORE = 0.1
+"""A box this faint may continue a track; beginning one takes the settings' confidence."""
+
+LOST_SECONDS = 2.0
+"""For so long a track that is not seen keeps its id; after that a new one begins."""
+
+COAST_SECONDS = 0.4
+"""An object that is missed for less stays in the scene: detectors flicker. Not more, for it is said to be there."""
+
+_CONFIRMED_AFTER = 2  # looks in a row; single ones are mostly the detector's mistakes
+_EDGE_PIXELS = 4  # a box so near to the picture's edge has left through it when it is gone, so it never coasts
+_SAME_ITEM_IOU = 0.7  # kit boxes of different labels that overlap so much are one item
+_RENAMED_BY = 2.0  # times the evidence for the old label
+_EVIDENCE_SECONDS = 5.0  # scores for a label fade with this time constant
+
+_PERSON_BUFFER, _KIT_BUFFER = 0.3, 0.8  # of the box's size on each side; measured on real clips, see docs/pipeline.md
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One followed object in one frame."""
+
+    id: str
+    label: str
+    score: float
+    box_px: tuple[float, float, float, float]
+    moving: bool
+    since: datetime
+
+
+@dataclass
+class _Followed:
+    """What is kept of a track between frames."""
+
+    id: str
+    label: str
+    since: datetime
+    movement: Movement
+    seen_at: float
+    score: float = 0.0
+    box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, dtype=np.float32))
+    missing_since: float | None = None
+    gone: bool = False
+    """Missing for too long to be said to be there; the id is kept, should it be found again soon."""
+    evidence: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def coasts(self) -> bool:
+        """Missing, but still said to be there."""
+        return self.missing_since is not None and not self.gone
+
+
+class Tracker:
+    """The tracks of one camera."""
+
+    def __init__(self, *, id_prefix: str, confidence: float, fps: float) -> None:
+        self._prefix, self._count = id_prefix, 0
+        self._groups = (
+            _Group(_PERSON_BUFFER, confidence, fps, whole_box=False),
+            _Group(_KIT_BUFFER, confidence, fps, whole_box=True),
+        )
+
+    def update(self, frame: Frame, detections: sv.Detections) -> tuple[Track, ...]:
+        """The objects in this frame, oldest first. `detections` have `class_name` and scores from `FAINT_SCORE` up."""
+        scores = np.asarray(detections.confidence, dtype=np.float32)
+        is_person = _names(detections) == PERSON
+        people, kit = self._groups
+        followed = people.update(frame, _chosen(detections, is_person & (scores >= FAINT_SCORE)), self._next_id)
+        items = _chosen(detections, ~is_person & (scores >= FAINT_SCORE))
+        followed += kit.update(frame, items.with_nms(_SAME_ITEM_IOU, class_agnostic=True), self._next_id)
+        return tuple(
+            Track(one.id, one.label, one.score, _as_tuple(one.box), one.movement.moving, one.since)
+            for one in sorted(followed, key=lambda one: one.since)
+        )
+
+    @property
+    def restless(self) -> bool:
+        """Whether anything moves, or is not certain to be there or gone: then the next frame matters."""
+        return any(group.restless for group in self._groups)
+
+    def person_boxes(self, at: float, seconds: float) -> list[NDArray[np.float32]]:
+        """Last boxes (pixels) of all people seen in the last `seconds`, in the scene or not."""
+        people = self._groups[0]
+        return [one.box for one in people.followed.values() if at - one.seen_at <= seconds]
+
+    def _next_id(self) -> str:
+        self._count += 1
+        return f"{self._prefix}-{self._count}"
+
+
+class _Group:
+    """Objects that may be taken for each other."""
+
+    def __init__(self, buffer_ratio: float, confidence: float, fps: float, *, whole_box: bool) -> None:
+        self.followed: dict[int, _Followed] = {}
+        self._whole_box = whole_box
+        self._tentative = False
+        self._previous: datetime | None = None
+        self._tracker: Any = ByteTrackTracker(
+            lost_track_buffer=round(LOST_SECONDS * 30),  # the library counts in frames of 1/30 s
+            frame_rate=fps,
+            track_activation_threshold=confidence,
+            high_conf_det_threshold=confidence,
+            minimum_consecutive_frames=_CONFIRMED_AFTER,
+            minimum_iou_threshold=0.1,
+            iou=BIoU(buffer_ratio),
+        )
+
+    @property
+    def restless(self) -> bool:
+        return self._tentative or any(one.movement.moving or one.coasts for one in self.followed.values())
+
+    def update(self, frame: Frame, detections: sv.Detections, next_id: Callable[[], str]) -> list[_Followed]:
+        tracked = self._tracker.update(detections, timestamp=frame.at)
+        ids = np.asarray(tracked.tracker_id, dtype=int) if len(tracked) else np.empty(0, dtype=int)
+        self._tentative = any(tracklet.tracker_id == -1 for tracklet in self._tracker.tracks)
+        names = _names(tracked)
+        seen: set[int] = set()
+        for index in np.flatnonzero(ids >= 0):
+            key = int(ids[index])
+            seen.add(key)
+            self._see(key, frame, tracked.xyxy[index], float(tracked.confidence[index]), str(names[index]), next_id)
+        alive = {tracklet.tracker_id for tracklet in self._tracker.tracks}
+        for key in [key for key in self.followed if key not in alive]:
+            del self.followed[key]
+        for key in self.followed.keys() - seen:
+            _miss(self.followed[key], frame)
+        self._previous = frame.captured_at
+        return [one for one in self.followed.values() if not one.gone]
+
+    def _see(
+        self, key: int, frame: Frame, box: NDArray[np.float32], score: float, name: str, next_id: Callable[[], str]
+    ) -> None:
+        one = self.followed.get(key)
+        if one is None:
+            # Confirmed by two looks in a row: it was there at the look before.
+            since = self._previous or frame.captured_at
+            one = _Followed(next_id(), name, since, Movement(self._whole_box), frame.at)
+            self.followed[key] = one
+        fade = float(np.exp(-(frame.at - one.seen_at) / _EVIDENCE_SECONDS))
+        one.evidence = {label: value * fade for label, value in one.evidence.items()}
+        one.evidence[name] = one.evidence.get(name, 0.0) + score
+        best = max(one.evidence, key=lambda label: one.evidence[label])
+        if best != one.label and one.evidence[best] > _RENAMED_BY * one.evidence.get(one.label, 0.0):
+            # An id has one label for life: what turns out to be something else is another object to readers.
+            one.id, one.label, one.since = next_id(), best, frame.captured_at
+        one.seen_at, one.missing_since, one.gone = frame.at, None, False
+        one.box, one.score = box, score
+        one.movement.add(frame.at, box, max(frame.size))
+
+
+def _names(detections: sv.Detections) -> NDArray[np.str_]:
+    return np.asarray(detections.data.get("class_name", ()), dtype=str)
+
+
+def _chosen(detections: sv.Detections, mask: NDArray[np.bool_]) -> sv.Detections:
+    return cast(sv.Detections, detections[mask])
+
+
+def _miss(one: _Followed, frame: Frame) -> None:
+    if one.missing_since is None:
+        one.missing_since = frame.at
+    one.gone = one.gone or frame.at - one.missing_since >= COAST_SECONDS or _touches_edge(one.box, frame.size)
+    if one.gone:
+        one.movement.moving = False
+
+
+def _touches_edge(box: NDArray[np.float32], size: tuple[int, int]) -> bool:
+    width, height = size
+    return bool(min(box[0], box[1]) < _EDGE_PIXELS or box[2] > width - _EDGE_PIXELS or box[3] > height - _EDGE_PIXELS)
+
+
+def _as_tuple(box: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(edge) for edge in box)
+    return left, top, right, bottom
