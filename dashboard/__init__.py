@@ -1,1 +1,1 @@
-"""Facts in, people served: the web pages and the HTTP API."""
+"""Facts -> people: the web pages, their API and what is needed to sign in."""

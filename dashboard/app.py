@@ -1,0 +1,108 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from apiflask import APIFlask
+from flask import Flask, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_bootstrap import Bootstrap5
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+import spotter
+from dashboard import api, auth, charts, database, equipment, health, keys, security, sessions
+from dashboard.context import Context, attach, current
+from dashboard.live import views as live
+from dashboard.live.redis_watch import open_redis
+from dashboard.live.watcher import Watcher
+from spotter import catalog
+from spotter.database.engine import open_database
+from spotter.settings import Settings
+
+log = structlog.get_logger()
+
+_EXPLAINED = {
+    400: ("That request was not understood", "Go back, load the page again and try once more."),
+    403: ("Not for you", "You may not see this page."),
+    404: ("There is nothing here", "The address may have changed; the menu leads to every page."),
+    405: ("That does not work here", "Go back and use the page's own buttons."),
+    413: ("That was too much at once", "Send less and try again."),
+    429: ("Too many attempts", "Wait a minute and try again."),
+}
+
+
+def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> Flask:
+    """The dashboard of `settings`. It connects to nothing and starts no thread until the first request.
+
+    `overrides` replaces Flask settings, as tests need. Raises SettingsError for an address that can't be used and
+    DataFolderError when the secret key can't be kept.
+    """
+    app = APIFlask(
+        __name__,
+        title="Spotter",
+        version=spotter.__version__,
+        spec_path=api.SPEC_PATH,
+        docs_path=None,
+        json_errors=False,
+    )
+    app.config.update(SECRET_KEY=keys.secret_key(settings.data), BOOTSTRAP_SERVE_LOCAL=True)
+    app.jinja_options["trim_blocks"] = app.jinja_options["lstrip_blocks"] = True
+
+    engine = open_database(settings.database_url)
+    redis_url = settings.redis.url.get_secret_value() if settings.redis else None
+    client = open_redis(redis_url) if redis_url else None
+    shipped = catalog.load()
+    context = Context(settings, engine, shipped, client, Watcher(settings, engine, client, shipped))
+    attach(app, context)
+
+    database.init_app(app)
+    security.init_app(app, redis_url)
+    app.config.update(overrides or {})
+    Bootstrap5(app)
+    health.init_app(app, context)
+    auth.init_app(app)
+    charts.init_app(app)
+    for blueprint in (live.bp, sessions.bp, equipment.bp, api.bp):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(HTTPException, _explain_http)
+    app.register_error_handler(SQLAlchemyError, _explain_database)
+    app.context_processor(_common)
+    return app
+
+
+def _common() -> dict[str, Any]:
+    context = current()
+    return {
+        "site": context.settings.site,
+        "timezone": context.settings.timezone,
+        "version": spotter.__version__,
+        "person": auth.person,
+    }
+
+
+def _wants_json() -> bool:
+    return request.path.startswith(("/api/", "/live/", "/cameras/"))
+
+
+def _explain_http(error: HTTPException) -> ResponseReturnValue:
+    code = error.code or 500
+    if code < 400 or error.response is not None:
+        return error
+    title, advice = _EXPLAINED.get(code, (error.name, "Try again; if it stays so, look at the dashboard's log."))
+    if _wants_json():
+        return jsonify(status=code, title=title, detail=error.description), code
+    return render_template("error.html", title=title, advice=advice, detail=None), code
+
+
+def _explain_database(error: SQLAlchemyError) -> ResponseReturnValue:
+    reason = database.what_is_wrong(error, current().engine)
+    log.error("query_failed", reason=reason)
+    title, advice = "The database does not answer", "Nothing is lost: the camera boxes keep what it misses."
+    # Nobody can be known as signed in without the database, so only the one reason without an address is shown.
+    detail = reason if reason == database.MISSING_TABLES else None
+    if _wants_json():
+        return jsonify(status=503, title=title), 503
+    return render_template("error.html", title=title, advice=advice, detail=detail, bare=True), 503

@@ -1,0 +1,224 @@
+"""Follows Redis: cameras' newest scenes and statuses, and the proofs of life of ingest and usage."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, cast
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dashboard.live.board import Board
+from dashboard.live.cameras import Heard, Tile, tile
+from dashboard.live.freshness import STALE_SECONDS, Freshness
+from dashboard.live.parts import Part, degraded, fine
+from spotter import redis_keys
+from spotter.catalog import Catalog
+from spotter.errors import ContractError, SettingsError
+from spotter.events import NAME_PATTERN, Event, Scene, Status, parse, seconds_between
+from spotter.settings import Settings
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+"""Ages are judged again so often, whether or not anything arrives."""
+
+COALESCE_SECONDS = 0.1
+"""Changes that come together are read together: at most ten reads a second, however busy the gym."""
+
+RETRY_SECONDS = 1.0
+TIMEOUT_SECONDS = 2.0
+FORGET_AFTER_SECONDS = 3600.0
+"""A camera that the settings do not name (another box's) is shown until it has been silent for so long."""
+
+_NAME = re.compile(NAME_PATTERN)
+
+_MENDS = {
+    "ingest": "ingest gives no sign of life, so nothing new arrives; start it: spotter ingest",
+    "usage": "the usage worker gives no sign of life, so sessions stand still; start it: spotter usage",
+}
+
+
+def open_redis(url: str) -> redis.Redis:
+    """A client that answers or fails within seconds. Raises SettingsError for an address that can't be used."""
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 1),
+        )
+    except ValueError as error:
+        raise SettingsError("redis.url: not a Redis address; use redis://[:password@]host:6379/0") from error
+
+
+class RedisWatch:
+    """Reads the live state of one site whenever it changes and puts each camera's tile on the board."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: redis.Redis | None,
+        catalog: Catalog,
+        board: Board,
+        usage_changed: Callable[[], None],
+    ) -> None:
+        self._site, self._expected = settings.site, tuple(settings.cameras)
+        self._client, self._catalog, self._board = client, catalog, board
+        self._usage_changed = usage_changed
+        self._freshness = Freshness()
+        self._stopping = threading.Event()
+        self._first = threading.Event()
+        self._heard: dict[str, Heard] = {}
+        self._tiles: dict[str, Tile] = {}
+        self._alive: dict[str, bool] = {}
+        self._trouble: str | None = None
+        self._read_at = time.monotonic()
+
+    def run(self) -> None:
+        """Follow until `stop`; survives every failure of Redis."""
+        if self._client is None:
+            self._lose("the settings name no Redis; add `redis: {url: …}` or start everything with `spotter up`")
+            return
+        while not self._stopping.is_set():
+            try:
+                self._follow(self._client)
+            except redis.AuthenticationError:
+                self._lose("Redis refuses the password; check `redis.url` in the settings")
+            except redis.RedisError as error:
+                self._lose(f"Redis does not answer ({type(error).__name__}); check that it runs and `redis.url`")
+            self._stopping.wait(RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stopping.set()
+
+    def wait_first(self, seconds: float) -> None:
+        """Wait until Redis was read, or failed, once."""
+        self._first.wait(seconds)
+
+    def tiles(self) -> tuple[Tile, ...]:
+        """Every camera, those of the settings first and in their order."""
+        return tuple(self._tiles.values())
+
+    def parts(self) -> tuple[Part, ...]:
+        """Redis, ingest, usage and the cameras, as they are at this moment."""
+        trouble = self._trouble
+        if trouble is None and time.monotonic() - self._read_at > STALE_SECONDS:
+            trouble = "Redis answers too slowly; check the machine it runs on"
+        if trouble is not None:
+            unknown = "not known while the live store does not answer"
+            return (
+                degraded("redis", trouble),
+                *(degraded(part, unknown) for part in ("ingest", "usage", "cameras")),
+            )
+        beating = [fine(part) if self._alive.get(part) else degraded(part, mend) for part, mend in _MENDS.items()]
+        return fine("redis"), *beating, self._cameras_part()
+
+    def _cameras_part(self) -> Part:
+        bad = [shown for shown in self._tiles.values() if shown.state != "online"]
+        if not self._tiles:
+            return degraded("cameras", "there are none; add one to the settings, such as `uri: clip.mp4`")
+        if not bad:
+            return fine("cameras")
+        return degraded("cameras", "; ".join(f"{shown.camera}: {shown.reason or shown.state}" for shown in bad))
+
+    def _follow(self, client: redis.Redis) -> None:
+        with client.pubsub(ignore_subscribe_messages=True) as changes:  # type: ignore[no-untyped-call]
+            changes.subscribe(redis_keys.changes(self._site))
+            self._read(client)
+            while not self._stopping.is_set():
+                message = changes.get_message(timeout=TICK_SECONDS)
+                if message is not None:
+                    self._stopping.wait(COALESCE_SECONDS)
+                    if self._drain(changes, message):
+                        self._usage_changed()
+                self._read(client)
+
+    def _drain(self, changes: Any, message: Any) -> bool:
+        """Take all waiting changes; gives whether sessions are among them. What changed is read as a whole anyway."""
+        usage = False
+        while message is not None:
+            try:
+                usage = usage or json.loads(message["data"]).get("kind") == "usage"
+            except (ValueError, AttributeError, TypeError):
+                log.debug("change_not_understood")
+            message = changes.get_message(timeout=0)
+        return usage
+
+    def _read(self, client: redis.Redis) -> None:
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(redis_keys.live_scenes(self._site))
+            pipeline.hgetall(redis_keys.live_status(self._site))
+            pipeline.mget([redis_keys.heartbeat(part) for part in _MENDS])
+            scenes, statuses, beats = cast("tuple[Any, Any, Any]", tuple(pipeline.execute()))
+        now, clock = time.monotonic(), datetime.now(timezone.utc)
+        self._alive = {
+            part: beat is not None and self._freshness.age(f"beat {part}", beat, 0, now) <= STALE_SECONDS
+            for part, beat in zip(_MENDS, beats, strict=True)
+        }
+        reported = {camera: self._listen(camera, scenes, statuses, now, clock) for camera in _names(scenes, statuses)}
+        self._heard = {
+            **{camera: reported.get(camera, Heard()) for camera in self._expected},
+            **{camera: heard for camera, heard in reported.items() if not _gone(heard)},
+        }
+        self._trouble, self._read_at = None, now
+        self._show(None)
+
+    def _listen(self, camera: str, scenes: Any, statuses: Any, now: float, clock: datetime) -> Heard:
+        status = _parsed(Status, statuses.get(camera.encode()))
+        scene = _parsed(Scene, scenes.get(camera.encode()))
+        status_age = scene_age = 0.0
+        if status is not None:
+            claimed = seconds_between(status.time, clock)
+            status_age = self._freshness.age(f"status {camera}", status.time, claimed, now)
+        if scene is not None:
+            claimed = seconds_between(scene.time, clock)
+            scene_age = self._freshness.age(f"scene {camera}", (scene.stream, scene.seq), claimed, now)
+        return Heard(status, status_age, scene, scene_age)
+
+    def _lose(self, trouble: str) -> None:
+        if self._trouble != trouble:
+            log.warning("live_state_lost", reason=trouble)
+        self._trouble = trouble
+        self._heard = {
+            camera: self._heard.get(camera, Heard()) for camera in {**dict.fromkeys(self._expected), **self._heard}
+        }
+        self._show("not known while the live store does not answer")
+
+    def _show(self, blind: str | None) -> None:
+        shown = {camera: tile(camera, heard, self._catalog, blind) for camera, heard in self._heard.items()}
+        for camera in self._tiles.keys() - shown.keys():
+            self._board.put(f"camera:{camera}", json.dumps({"camera": camera, "gone": True}))
+        self._tiles = shown
+        for camera, one in shown.items():
+            self._board.put(f"camera:{camera}", json.dumps(one.document(), ensure_ascii=False))
+        self._first.set()
+
+
+def _names(scenes: Any, statuses: Any) -> list[str]:
+    names = {key.decode("utf-8", "replace") for key in (*scenes, *statuses)}
+    return sorted(name for name in names if _NAME.fullmatch(name))
+
+
+def _parsed(kind: type[Any], payload: bytes | None) -> Any:
+    if payload is None:
+        return None
+    try:
+        event: Event = parse(kind, payload)
+    except ContractError as error:
+        log.warning("live_state_refused", kind=kind.__name__, reason=str(error))
+        return None
+    return event
+
+
+def _gone(heard: Heard) -> bool:
+    ages = [age for event, age in ((heard.status, heard.status_age), (heard.scene, heard.scene_age)) if event]
+    return not ages or min(ages) > FORGET_AFTER_SECONDS

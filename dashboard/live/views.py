@@ -1,0 +1,117 @@
+"""The live page, its stream of events and its pictures."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+import redis
+from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from dashboard.context import current
+from dashboard.live.board import Board, Update
+from spotter import redis_keys
+from spotter.events import format_time
+
+bp = Blueprint("live", __name__)
+
+PING_SECONDS = 4.0
+"""The page calls the connection lost after three pings that do not come."""
+
+STREAM_SECONDS = 600.0
+"""A stream ends after so long and the page opens the next one, so that signing out ends it too."""
+
+_streams = threading.BoundedSemaphore(80)
+"""Each stream holds a thread of the server; a page that gets none asks every two seconds instead."""
+
+
+@bp.get("/")
+def page() -> str:
+    """Cameras, what is in use, and health; filled and kept up to date by ``live.js``."""
+    context = current()
+    tiles = context.watcher.tiles()
+    places = {
+        "events": url_for("live.events"),
+        "state": url_for("live.state"),
+        "login": url_for("auth.login"),
+        "preview": url_for("live.preview", site=context.settings.site, camera="CAMERA"),
+        "card": url_for("equipment.card", label="LABEL"),
+    }
+    return render_template(
+        "live/live.html",
+        cameras=[tile.camera for tile in tiles],
+        places=places,
+        people_blurred=context.settings.privacy.blur_people,
+    )
+
+
+@bp.get("/live/events")
+def events() -> ResponseReturnValue:
+    """Server-sent events: `camera`, `use` and `health` with the newest document, `ping` when nothing changes."""
+    watcher = current().watcher
+    watcher.ensure_started()
+    if not _streams.acquire(blocking=False):
+        return {"status": 503, "title": "Too many open pages; ask for the state instead"}, 503
+    response = Response(_stream(watcher.board), mimetype="text/event-stream")
+    response.call_on_close(_streams.release)
+    response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return response
+
+
+@bp.get("/live/state")
+def state() -> ResponseReturnValue:
+    """The same as one document: `{"now": …, "events": [[event, document], …]}`."""
+    watcher = current().watcher
+    watcher.ensure_started()
+    documents = watcher.board.since(0, timeout=0).documents
+    return {"now": _now(), "events": [[key.partition(":")[0], json.loads(text)] for key, text in documents]}
+
+
+@bp.get("/cameras/<site>/<camera>/preview.jpg")
+def preview(site: str, camera: str) -> ResponseReturnValue:
+    """The newest preview, people already blurred by the camera box; 204 while there is none. Never cached."""
+    context = current()
+    if site != context.settings.site or not any(tile.camera == camera for tile in context.watcher.tiles()):
+        abort(404)
+    context.watcher.previews.want(camera)
+    picture = _picture(context.redis, redis_keys.preview(site, camera))
+    if picture is None:
+        return Response(status=204, headers={"Cache-Control": "no-store"})
+    response = Response(picture, mimetype="image/jpeg")
+    response.add_etag()
+    response.make_conditional(request)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _picture(client: redis.Redis | None, key: str) -> bytes | None:
+    if client is None:
+        return None
+    try:
+        picture = client.get(key)
+    except redis.RedisError:
+        return None  # the page says so through its health
+    return picture if isinstance(picture, bytes) else None
+
+
+def _stream(board: Board) -> Iterator[str]:
+    yield "retry: 2000\n\n"
+    version, end = 0, time.monotonic() + STREAM_SECONDS
+    while not board.closed and time.monotonic() < end:
+        update = board.since(version, PING_SECONDS)
+        version = update.version
+        yield _spoken(update)
+
+
+def _spoken(update: Update) -> str:
+    # json.dumps never writes a bare line break, so a document is one `data:` line.
+    lines = [f"event: {key.partition(':')[0]}\ndata: {text}\n\n" for key, text in update.documents]
+    return "".join((*lines, f"event: ping\ndata: {json.dumps({'now': _now()})}\n\n"))
+
+
+def _now() -> str:
+    return format_time(datetime.now(timezone.utc))

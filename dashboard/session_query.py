@@ -1,0 +1,128 @@
+"""Finding usage sessions: one filter for the page, the CSV file and the API, newest first, page by page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, String, and_, cast, func, or_, select
+from sqlalchemy.orm import Session
+
+from dashboard.times import parse_local
+from spotter.database.tables import UsageSessionRow
+
+LONGEST_SESSION = timedelta(days=7)
+"""How far before a period its sessions may have started: what keeps every query a walk over one stretch of an index."""
+
+PAGE_ROWS = 50
+_BATCH_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions of a site are asked for. A session belongs to a period when any moment of it does."""
+
+    site: str
+    begin: datetime | None = None
+    end: datetime | None = None
+    equipment: str | None = None
+    camera: str | None = None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything but the site is asked for."""
+        return any((self.begin, self.end, self.equipment, self.camera))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of sessions, and the cursor of the next, older one."""
+
+    rows: tuple[UsageSessionRow, ...]
+    older: str | None
+
+
+def read_filter(arguments: Mapping[str, str], site: str, zone: ZoneInfo) -> tuple[SessionFilter, list[str]]:
+    """The filter of a query string, and what in it was not understood, each in a sentence."""
+    problems = []
+    moments: dict[str, datetime | None] = {}
+    for name, is_end in (("from", False), ("to", True)):
+        text = arguments.get(name, "").strip()
+        moments[name] = parse_local(text, zone, end=is_end) if text else None
+        if text and moments[name] is None:
+            problems.append(f"“{name}” is not a day or time, such as 2026-11-22 or 2026-11-22T18:00.")
+    begin, end = moments["from"], moments["to"]
+    if begin and end and begin >= end:
+        problems.append("“from” is not before “to”.")
+    equipment, camera = (arguments.get(name, "").strip() or None for name in ("equipment", "camera"))
+    return SessionFilter(site, begin, end, equipment, camera), problems
+
+
+def statement(wanted: SessionFilter) -> Select[UsageSessionRow]:
+    """The query of a filter, newest first."""
+    row = UsageSessionRow
+    query = select(row).where(row.site == wanted.site)
+    if wanted.equipment:
+        query = query.where(row.equipment == wanted.equipment)
+    if wanted.end:
+        query = query.where(row.started_at < wanted.end)
+    if wanted.begin:
+        query = query.where(
+            row.started_at > wanted.begin - LONGEST_SESSION, or_(row.ended_at.is_(None), row.ended_at > wanted.begin)
+        )
+    if wanted.camera:
+        # `cameras` is a JSON list; a name has no character that JSON would escape.
+        query = query.where(cast(row.cameras, String).contains(f'"{wanted.camera}"', autoescape=True))
+    return query.order_by(row.started_at.desc(), row.id.desc())
+
+
+def page(session: Session, wanted: SessionFilter, cursor: str | None, rows: int = PAGE_ROWS) -> Page:
+    """The page after `cursor` (None or a damaged one: the newest page)."""
+    query = statement(wanted)
+    after = _read_cursor(cursor) if cursor else None
+    if after is not None:
+        started_at, session_id = after
+        row = UsageSessionRow
+        query = query.where(
+            row.started_at <= started_at,
+            or_(row.started_at < started_at, and_(row.started_at == started_at, row.id < session_id)),
+        )
+    found = tuple(session.scalars(query.limit(rows + 1)))
+    return Page(found[:rows], _cursor(found[rows - 1]) if len(found) > rows else None)
+
+
+def every(session: Session, wanted: SessionFilter) -> Iterator[UsageSessionRow]:
+    """All sessions of a filter, however many, a batch in memory at a time."""
+    for batch in session.scalars(statement(wanted).execution_options(yield_per=_BATCH_ROWS)).partitions():
+        yield from batch
+        session.expunge_all()
+
+
+def known_equipment(session: Session, site: str, most: int = 200) -> list[str]:
+    """Every kind of equipment that has sessions, found by jumps along the index, however many rows there are."""
+    row = UsageSessionRow
+    known: list[str] = []
+    while len(known) < most:
+        query = select(func.min(row.equipment)).where(row.site == site)
+        following = session.scalar(query.where(row.equipment > known[-1]) if known else query)
+        if following is None:
+            break
+        known.append(following)
+    return known
+
+
+def _cursor(row: UsageSessionRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.started_at.isoformat()} {row.id}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str] | None:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, _, session_id = text.partition(" ")
+        return datetime.fromisoformat(moment).astimezone(timezone.utc), session_id
+    except (ValueError, binascii.Error, UnicodeError, OverflowError):
+        return None

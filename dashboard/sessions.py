@@ -1,0 +1,175 @@
+"""The sessions page: what was used when, filtered, and the same as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from dashboard import database
+from dashboard.context import Context, current
+from dashboard.session_query import SessionFilter, every, known_equipment, page, read_filter
+from dashboard.times import length, local_day, spoken_day
+from spotter.database.tables import UsageSessionRow
+from spotter.events import seconds_between
+
+bp = Blueprint("sessions", __name__)
+
+ENDED_BY = {
+    "left": "the person left",
+    "rest": "put down",
+    "lost": "out of sight",
+    "camera_lost": "the camera lost its picture",
+    "layout": "the zones were changed",
+}
+
+CSV_COLUMNS = (
+    "session",
+    "equipment",
+    "name",
+    "unit",
+    "zone",
+    "cameras",
+    "started",
+    "ended",
+    "seconds",
+    "active_seconds",
+    "confidence",
+    "ended_by",
+)
+
+FILTERS = ("from", "to", "equipment", "camera")
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@bp.get("/sessions")
+def index() -> ResponseReturnValue:
+    """Sessions, newest first."""
+    context = current()
+    opened = database.session()
+    now = datetime.now(timezone.utc)
+    wanted, problems = read_filter(request.args, context.settings.site, context.zone)
+    found = page(opened, wanted, request.args.get("cursor")) if not problems else None
+    today = local_day(now, context.zone)
+    shown = [_shown(row, context, now) for row in found.rows] if found else []
+    days = [(spoken_day(day, today), list(rows)) for day, rows in groupby(shown, key=lambda one: one["day"])]
+    equipment = sorted(
+        {*known_equipment(opened, context.settings.site), *([wanted.equipment] if wanted.equipment else [])}
+    )
+    asked: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
+    return render_template(
+        "sessions/sessions.html",
+        days=days,
+        problems=problems,
+        wanted=wanted,
+        asked=asked,
+        equipment=[(label, context.catalog.name(label)) for label in equipment],
+        cameras=sorted({*context.settings.cameras, *([wanted.camera] if wanted.camera else [])}),
+        quick=_quick_periods(today),
+        older=url_for("sessions.index", **asked, cursor=found.older) if found and found.older else None,
+        newest=url_for("sessions.index", **asked) if request.args.get("cursor") else None,
+        csv=url_for("sessions.download", **asked),
+    )
+
+
+@bp.get("/sessions.csv")
+def download() -> ResponseReturnValue:
+    """All sessions of the filter as CSV, times in the gym's zone with their offset."""
+    context = current()
+    wanted, problems = read_filter(request.args, context.settings.site, context.zone)
+    if problems:
+        abort(400, " ".join(problems))
+    # Ask for the first line now: a database that does not answer must be an error page, not half a file.
+    lines = _csv_lines(context, wanted, datetime.now(timezone.utc))
+    first = next(lines)
+    name = f"sessions-{context.settings.site}-{local_day(datetime.now(timezone.utc), context.zone)}.csv"
+
+    def body() -> Iterator[str]:
+        yield first
+        yield from lines
+
+    return Response(
+        body(),
+        mimetype="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+def safe_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP: prefix what starts like one with an apostrophe)."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _csv_lines(context: Context, wanted: SessionFilter, now: datetime) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(CSV_COLUMNS)
+    with Session(context.engine) as opened:
+        for number, row in enumerate(every(opened, wanted)):
+            writer.writerow([safe_cell(value) for value in _csv_row(row, context, now)])
+            if number % 500 == 0:
+                yield buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _csv_row(row: UsageSessionRow, context: Context, now: datetime) -> tuple[object, ...]:
+    return (
+        row.id,
+        row.equipment,
+        context.catalog.name(row.equipment),
+        row.unit,
+        row.zone,
+        " ".join(row.cameras),
+        row.started_at.astimezone(context.zone).isoformat(timespec="seconds"),
+        row.ended_at.astimezone(context.zone).isoformat(timespec="seconds") if row.ended_at else None,
+        round(seconds_between(row.started_at, row.ended_at or now), 1),
+        round(row.active_seconds, 1),
+        round(row.confidence, 2),
+        row.ended_by,
+    )
+
+
+def _shown(row: UsageSessionRow, context: Context, now: datetime) -> dict[str, object]:
+    started = row.started_at.astimezone(context.zone)
+    ended = row.ended_at.astimezone(context.zone) if row.ended_at else None
+    seconds = max(0.0, seconds_between(row.started_at, row.ended_at or now))
+    return {
+        "id": row.id,
+        "day": started.date(),
+        "name": context.catalog.name(row.equipment),
+        "label": row.equipment,
+        "unit": row.unit,
+        "zone": row.zone,
+        "cameras": row.cameras,
+        "started": started,
+        "ended": ended,
+        "ends_later": ended is not None and ended.date() != started.date(),
+        "length": length(seconds),
+        "active": length(row.active_seconds),
+        "confidence": round(row.confidence * 100),
+        "why": ENDED_BY.get(row.ended_by or "", row.ended_by),
+    }
+
+
+def _quick_periods(today: date) -> list[tuple[str, dict[str, str]]]:
+    def since(days: int) -> dict[str, str]:
+        return {"from": (today - timedelta(days=days)).isoformat(), "to": today.isoformat()}
+
+    yesterday = (today - timedelta(days=1)).isoformat()
+    return [
+        ("Today", since(0)),
+        ("Yesterday", {"from": yesterday, "to": yesterday}),
+        ("7 days", since(6)),
+        ("30 days", since(29)),
+    ]

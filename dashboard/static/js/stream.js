@@ -1,0 +1,53 @@
+// One connection to the server: server-sent events, and questions every two seconds where those don't get through.
+const SILENT_MS = 11000; // almost three pings that did not come
+const RETRY_MS = 2000;
+
+export function openStream(places, on) {
+  const kinds = ["camera", "use", "health"];
+  let source = null;
+  let heardAt = performance.now();
+  let live = false;
+  let asking = false;
+
+  const heard = (now) => {
+    heardAt = performance.now();
+    if (now) on.now(Date.parse(now));
+    if (!live) { live = true; on.connected(); }
+  };
+  const silent = (reason) => { live = false; on.lost(reason); };
+
+  async function ask() {
+    if (asking) return;
+    asking = true;
+    try {
+      const answer = await fetch(places.state, { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      if (answer.status === 401) { location.assign(`${places.login}?next=${encodeURIComponent(location.pathname)}`); return; }
+      if (!answer.ok) throw new Error(String(answer.status));
+      const state = await answer.json();
+      for (const [kind, document] of state.events) on[kind]?.(document);
+      heard(state.now);
+    } catch {
+      if (performance.now() - heardAt > SILENT_MS) silent("The dashboard does not answer.");
+    } finally {
+      asking = false;
+    }
+  }
+
+  function connect() {
+    source?.close();
+    source = new EventSource(places.events);
+    for (const kind of kinds) {
+      source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
+    }
+    source.addEventListener("ping", (event) => heard(JSON.parse(event.data).now));
+  }
+
+  connect();
+  setInterval(() => {
+    const quiet = performance.now() - heardAt;
+    if (source.readyState === EventSource.CLOSED) { ask().then(() => { if (live) connect(); }); return; }
+    if (quiet > SILENT_MS) { silent("Nothing has come from the dashboard."); connect(); heardAt = performance.now(); }
+    else if (source.readyState === EventSource.CONNECTING && quiet > RETRY_MS) ask();
+  }, RETRY_MS);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && performance.now() - heardAt > RETRY_MS * 3) connect(); });
+}

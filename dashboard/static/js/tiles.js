@@ -1,0 +1,119 @@
+// Camera tiles: state, picture, boxes over it, what is seen.
+import { Preview } from "./preview.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const CHIPS = { online: ["ok", "online"], degraded: ["warn", "degraded"], offline: ["bad", "offline"], unknown: ["warn", "not known"] };
+
+export class Tiles {
+  constructor(list, template, places) {
+    this.list = list;
+    this.template = template;
+    this.places = places;
+    this.tiles = new Map();
+    for (const camera of places.cameras) this.add(camera);
+  }
+
+  isEmpty() { return this.tiles.size === 0; }
+
+  add(camera) {
+    const element = this.template.content.firstElementChild.cloneNode(true);
+    const find = (selector) => element.querySelector(selector);
+    find("h3").textContent = camera;
+    element.dataset.camera = camera;
+    const picture = find("img");
+    picture.alt = `Preview of camera ${camera}`;
+    this.list.append(element);
+    const tile = { element, find, preview: new Preview(picture, this.places.preview.replace("CAMERA", encodeURIComponent(camera)), element) };
+    tile.preview.onpicture = () => this.place(tile);
+    this.tiles.set(camera, tile);
+    return tile;
+  }
+
+  show(state) {
+    if (state.gone) {
+      this.tiles.get(state.camera)?.preview.stop();
+      this.tiles.get(state.camera)?.element.remove();
+      this.tiles.delete(state.camera);
+      return;
+    }
+    const tile = this.tiles.get(state.camera) ?? this.add(state.camera);
+    tile.state = state;
+    const [kind, word] = CHIPS[state.state];
+    const chip = tile.find("header .chip");
+    chip.className = `chip chip-${kind}`;
+    chip.textContent = word;
+    const reason = tile.find(".reason");
+    reason.textContent = state.reason ?? "";
+    reason.hidden = !state.reason;
+    const [width, height] = state.frame;
+    tile.find(".stage").style.aspectRatio = `${width} / ${height}`;
+    tile.element.classList.toggle("stale", state.state === "unknown" || state.state === "offline");
+    tile.preview.allow(state.state === "online" || state.state === "degraded");
+    this.draw(tile.find("svg"), state, width, height);
+    this.seen(tile.find(".seen"), state);
+    tile.find(".rate").textContent = state.fps > 0 ? `${state.fps} looks/s${state.latency_ms === null ? "" : ` · ${state.latency_ms} ms`}` : "";
+    this.place(tile);
+  }
+
+  place(tile) {
+    const state = tile.state;
+    const placeholder = tile.find(".placeholder");
+    placeholder.hidden = tile.preview.showing;
+    if (state?.state === "offline" || state?.state === "unknown") placeholder.textContent = "No live picture";
+    else if (state && !state.picture) placeholder.textContent = "The camera gives no picture";
+    else placeholder.textContent = tile.preview.waited ? "No preview picture arrives" : "Waiting for a picture…";
+  }
+
+  trust(live) {
+    for (const tile of this.tiles.values()) {
+      tile.element.classList.toggle("stale", !live || ["unknown", "offline"].includes(tile.state?.state));
+      if (!live) { tile.preview.allow(false); tile.find("svg").replaceChildren(); this.place(tile); }
+      else if (tile.state) this.show(tile.state);
+    }
+  }
+
+  draw(svg, state, width, height) {
+    const unit = Math.max(width, height) / 100;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.replaceChildren(...state.objects.map((item) => {
+      const [x1, y1, x2, y2] = item.box;
+      const group = document.createElementNS(SVG, "g");
+      group.setAttribute("class", `${item.label === "person" ? "person" : "kit"}${item.moving ? " moving" : ""}`);
+      group.dataset.label = item.label;
+      for (const name of ["halo", "edge"]) {
+        const rect = document.createElementNS(SVG, "rect");
+        const sizes = { x: x1 * width, y: y1 * height, width: (x2 - x1) * width, height: (y2 - y1) * height, rx: unit * 0.6, class: name };
+        for (const [attribute, value] of Object.entries(sizes)) rect.setAttribute(attribute, value);
+        group.append(rect);
+      }
+      if (item.label !== "person") {
+        const text = document.createElementNS(SVG, "text");
+        const size = unit * 3;
+        text.textContent = item.name;
+        text.setAttribute("font-size", size);
+        text.setAttribute("x", Math.min(x1 * width, width - size * 0.6 * item.name.length));
+        text.setAttribute("y", y1 * height > size * 1.3 ? y1 * height - size * 0.35 : y2 * height + size);
+        group.append(text);
+      }
+      return group;
+    }));
+  }
+
+  seen(list, state) {
+    const known = state.state === "online" || state.state === "degraded";
+    const items = state.counts.map((one) => {
+      const item = document.createElement("li");
+      item.className = "chip chip-plain";
+      item.dataset.label = one.label;
+      item.textContent = `${one.count} ${one.name}`;
+      return item;
+    });
+    if (items.length === 0) {
+      const nothing = document.createElement("li");
+      nothing.className = "nothing";
+      nothing.textContent = known && state.picture ? "Nothing in view" : "";
+      items.push(nothing);
+    }
+    list.replaceChildren(...items);
+  }
+}

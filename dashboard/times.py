@@ -1,0 +1,60 @@
+"""Times as people of the gym read them: the gym's own zone, days that may have 23 or 25 hours, spoken lengths."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment of a local day, in UTC."""
+    return datetime.combine(day, time.min, tzinfo=zone).astimezone(timezone.utc)
+
+
+def local_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The gym's calendar day at a moment."""
+    return moment.astimezone(zone).date()
+
+
+def parse_local(text: str, zone: ZoneInfo, *, end: bool) -> datetime | None:
+    """The moment, in UTC, of a day (``2026-11-22``) or local time (``2026-11-22T18:00``) that a person typed.
+
+    As the `end` of a range, a day counts whole, and of a time that the clocks show twice the later one is meant.
+    None for anything else.
+    """
+    try:
+        if len(text) == len("2026-11-22"):
+            day = date.fromisoformat(text)
+            return day_start(day + timedelta(days=1) if end else day, zone)
+        local = datetime.fromisoformat(text)
+        if local.tzinfo is not None:
+            return local.astimezone(timezone.utc)
+        return local.replace(tzinfo=zone, fold=1 if end else 0).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def length(seconds: float) -> str:
+    """A stretch of time in words of two units: ``45 s``, ``12 min 5 s``, ``3 h 20 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def clock(moment: datetime, zone: ZoneInfo) -> str:
+    """``18:04:10`` in the gym's zone."""
+    return moment.astimezone(zone).strftime("%H:%M:%S")
+
+
+def spoken_day(day: date, today: date) -> str:
+    """``Today``, ``Yesterday``, or ``Sat 21 Nov 2026``."""
+    if day == today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    return f"{day:%a} {day.day} {day:%b %Y}"
