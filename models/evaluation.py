@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -39,7 +39,7 @@ def truth_of(sample: Sample, width: int, height: int) -> Truth:
 
 
 def evaluate_onnx(
-    detector: Detector, samples: Sequence[Sample], labels: Sequence[str], progress: Iterator[None] | None = None
+    detector: Detector, samples: Sequence[Sample], labels: Sequence[str], progress: Callable[[], None] | None = None
 ) -> Scores:
     """Scores of a detector opened with `CONFIDENCE` and `IOU`; its classes are matched to `labels` by name."""
     order = np.array([labels.index(n) if n in labels else -1 for n in detector.labels], dtype=np.int64)
@@ -73,7 +73,7 @@ def evaluate_network(network: YoloV5, samples: Sequence[Sample], size: int = 640
 
 
 def _evaluate(
-    find: Callable[[Picture], Found], samples: Sequence[Sample], labels: Sequence[str], progress: Iterator[None] | None
+    find: Callable[[Picture], Found], samples: Sequence[Sample], labels: Sequence[str], progress: Callable[[], None] | None
 ) -> Scores:
     found, truths = [], []
     for sample in samples:
@@ -81,5 +81,5 @@ def _evaluate(
         found.append(find(image))
         truths.append(truth_of(sample, image.shape[1], image.shape[0]))
         if progress is not None:
-            next(progress, None)
+            progress()
     return score(found, truths, labels)

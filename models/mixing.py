@@ -68,7 +68,7 @@ class Mixer:
         if random.random() < self.settings.mosaic:
             picture = mosaic([self._one(random) for _ in range(4)], size, random)
         else:
-            picture = place(self._one(random), size, float(random.uniform(0.55, 1.35)), random)
+            picture = place(self._one(random), size, float(random.uniform(0.7, 1.5)), random)
         if random.random() < 0.5:
             picture = flip(picture)
         pixels = shift_colours(np.ascontiguousarray(picture.pixels), random)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from models.labels import Sample
 from models.metrics import Scores
@@ -21,6 +22,8 @@ from models.yolov5.network import YoloV5
 
 BACKBONE_LAYERS = 10
 NECK_LAYERS = 24
+COMPOSERS = 1  # composing takes a quarter of a step's time
+BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class TrainSettings:
     """Training pictures in an epoch: they are composed anew each time, so an epoch is only a unit of time."""
     batch: int = 16
     size: int = 640
-    early_size: int = 512
+    early_size: int = 448
     """Side in pixels for the first `early_share` of the epochs."""
     early_share: float = 0.6
     head_rate: float = 2e-3
@@ -43,7 +46,6 @@ class TrainSettings:
     """Layers from the input on that are not trained: edges and textures of COCO serve a gym as well."""
     average_decay: float = 0.998
     seed: int = 0
-    workers: int = 1
     half: bool = True
     """bfloat16 where that is safe; a CPU with such instructions trains a third faster."""
     check_every: int = 5
@@ -62,18 +64,25 @@ class Epoch:
     best: bool
 
 
-class _Pictures(Dataset[tuple[Tensor, Tensor]]):
-    """The pictures of one epoch, each from its own generator: seed, epoch and number decide it."""
+class _Batches:
+    """The batches of one epoch, composed ahead by threads; seed, epoch and number decide each picture."""
 
-    def __init__(self, mixer: Mixer, count: int, size: int, seed: tuple[int, int]) -> None:
-        self._mixer, self._count, self._size, self._seed = mixer, count, size, seed
+    def __init__(self, mixer: Mixer, steps: int, batch: int, size: int, seed: tuple[int, int]) -> None:
+        self._mixer, self._steps, self._batch, self._size, self._seed = mixer, steps, batch, size, seed
 
-    def __len__(self) -> int:
-        return self._count
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        with ThreadPoolExecutor(COMPOSERS) as pool:
+            ahead: deque[list[Future[tuple[Tensor, Tensor]]]] = deque()
+            for step in range(self._steps):
+                ahead.append([pool.submit(self._one, step * self._batch + i) for i in range(self._batch)])
+                if len(ahead) > BATCHES_AHEAD:
+                    yield collate([f.result() for f in ahead.popleft()])
+            for futures in ahead:
+                yield collate([f.result() for f in futures])
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def _one(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng((*self._seed, index))
-        cv2.setRNGSeed(int(random.integers(1 << 31)))
+        cv2.setRNGSeed(int(random.integers(1 << 31)))  # OpenCV's generator is the thread's own
         picture = self._mixer.draw(self._size, random)
         rows = picture.rows.copy()
         rows[:, 1:3] = (picture.rows[:, 1:3] + picture.rows[:, 3:]) / 2 / self._size
@@ -113,22 +122,18 @@ def train(
     step, top = 0, -1.0
     for number in range(1, settings.epochs + 1):
         early = number <= settings.early_share * settings.epochs
-        pictures = _Pictures(
-            mixer,
-            steps_per_epoch * settings.batch,
-            settings.early_size if early else settings.size,
-            (settings.seed, number),
-        )
+        size = settings.early_size if early else settings.size
+        batches = _Batches(mixer, steps_per_epoch, settings.batch, size, (settings.seed, number))
         _train_mode(network)
         sums: dict[str, float] = {}
-        for images, targets in DataLoader(
-            pictures, settings.batch, collate_fn=collate, num_workers=settings.workers, worker_init_fn=_one_thread
-        ):
+        for images, targets in batches:
             _schedule(optimiser, step, total)
             x = (images.float() / 255).contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.half):
-                raw = network(x)
-                taught = None if teacher is None else _teach(teacher, x)
+                with torch.no_grad():
+                    begun = network.trunk(x, settings.frozen_layers)
+                raw = network.head(network.features(x, begun))
+                taught = None if teacher is None else _teach(teacher, x, begun)
             loss, terms = loss_of([y.float() for y in raw], targets, taught)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -149,9 +154,9 @@ def train(
 
 
 @torch.no_grad()
-def _teach(teacher: YoloV5, x: Tensor) -> list[Tensor]:
-    """The teacher's raw box, objectness and kept class: `[..., 6]`."""
-    return [y[..., :6].float() for y in teacher.head(teacher.features(x))]
+def _teach(teacher: YoloV5, x: Tensor, begun: list[Tensor]) -> list[Tensor]:
+    """The teacher's raw box, objectness and kept class: `[..., 6]`; the frozen layers are its own, so they are shared."""
+    return [y[..., :6].float() for y in teacher.head(teacher.features(x, begun))]
 
 
 def _freeze(network: YoloV5, layers: int) -> None:
@@ -196,11 +201,6 @@ def _average(averaged: YoloV5, network: YoloV5, decay: float) -> None:
     for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
         if fast.requires_grad:
             slow.lerp_(fast, 1 - decay)
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 def held_back(samples: Sequence[Sample], every: int = 12) -> tuple[list[Sample], list[Sample]]:

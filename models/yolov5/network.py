@@ -139,14 +139,20 @@ class YoloV5(nn.Module):
         assert isinstance(last, Detect)
         return last
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """What the head reads: one feature map per stride."""
+    def trunk(self, x: Tensor, layers: int) -> list[Tensor]:
+        """What each of the first `layers` layers gives; they stand in a row, without side inputs."""
         kept: list[Tensor] = []
-        for (sources, *_), layer in zip(_LAYOUT, self.model, strict=False):
-            if len(sources) > 1:
-                x = layer([x if s == -1 else kept[s] for s in sources])
-            else:
-                x = layer(x)
+        for layer in self.model[:layers]:
+            x = layer(x)
+            kept.append(x)
+        return kept
+
+    def features(self, x: Tensor, begun: Sequence[Tensor] = ()) -> list[Tensor]:
+        """What the head reads: one feature map per stride; `begun` is what `trunk` gave, where that is done already."""
+        kept = list(begun)
+        x = kept[-1] if kept else x
+        for (sources, *_), layer in list(zip(_LAYOUT, self.model, strict=False))[len(kept) :]:
+            x = layer([x if s == -1 else kept[s] for s in sources]) if len(sources) > 1 else layer(x)
             kept.append(x)
         return [kept[i] for i in _HEAD_INPUTS]
 
