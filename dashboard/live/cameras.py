@@ -86,12 +86,12 @@ def _state(heard: Heard, blind: str | None) -> tuple[TileState, str | None]:
     status = heard.status
     if status is None:
         return "unknown", "has not reported yet; check that the pipeline runs and knows this camera"
-    if heard.status_age > STALE_SECONDS:
+    silent = heard.scene is None or heard.scene_age > STALE_SECONDS
+    if silent and heard.status_age > STALE_SECONDS:
         return "offline", "stopped reporting; check the camera box and its network"
     if status.state == "online":
-        if heard.scene is not None and heard.scene_age > STALE_SECONDS:
-            return "degraded", "reports that it works, but sends no scenes"
-        return "online", None
+        # A status that does not change is repeated seldom; scenes come every 5 s even when nothing moves.
+        return ("degraded", "reports that it works, but sends no scenes") if silent else ("online", None)
     return status.state, status.reason or f"the pipeline reports it {status.state}"
 
 

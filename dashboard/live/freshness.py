@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 STALE_SECONDS = 12.0
-"""Cameras speak every 5 s at least: two words missed and a margin. With a check each second, under the promised 15."""
+"""Scenes come every 5 s at least: two missed and a margin. With a check each second, under the promised 15."""
 
 
 @dataclass

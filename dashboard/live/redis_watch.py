@@ -78,7 +78,7 @@ class RedisWatch:
         self._first = threading.Event()
         self._heard: dict[str, Heard] = {}
         self._tiles: dict[str, Tile] = {}
-        self._alive: dict[str, bool] = {}
+        self._beats: dict[str, Part] = {}
         self._trouble: str | None = None
         self._read_at = time.monotonic()
 
@@ -119,8 +119,8 @@ class RedisWatch:
                 degraded("redis", trouble),
                 *(degraded(part, unknown) for part in ("ingest", "usage", "cameras")),
             )
-        beating = [fine(part) if self._alive.get(part) else degraded(part, mend) for part, mend in _MENDS.items()]
-        return fine("redis"), *beating, self._cameras_part()
+        beats = [self._beats.get(part) or degraded(part, mend) for part, mend in _MENDS.items()]
+        return fine("redis"), *beats, self._cameras_part()
 
     def _cameras_part(self) -> Part:
         bad = [shown for shown in self._tiles.values() if shown.state != "online"]
@@ -160,10 +160,7 @@ class RedisWatch:
             pipeline.mget([redis_keys.heartbeat(part) for part in _MENDS])
             scenes, statuses, beats = cast("tuple[Any, Any, Any]", tuple(pipeline.execute()))
         now, clock = time.monotonic(), datetime.now(timezone.utc)
-        self._alive = {
-            part: beat is not None and self._freshness.age(f"beat {part}", beat, 0, now) <= STALE_SECONDS
-            for part, beat in zip(_MENDS, beats, strict=True)
-        }
+        self._beats = {part: self._judge_beat(part, beat, now) for part, beat in zip(_MENDS, beats, strict=True)}
         reported = {camera: self._listen(camera, scenes, statuses, now, clock) for camera in _names(scenes, statuses)}
         self._heard = {
             **{camera: reported.get(camera, Heard()) for camera in self._expected},
@@ -183,6 +180,17 @@ class RedisWatch:
             claimed = seconds_between(scene.time, clock)
             scene_age = self._freshness.age(f"scene {camera}", (scene.stream, scene.seq), claimed, now)
         return Heard(status, status_age, scene, scene_age)
+
+    def _judge_beat(self, part: str, beat: bytes | None, now: float) -> Part:
+        """A part by its proof of life, which says itself what it can't do."""
+        if beat is None or self._freshness.age(f"beat {part}", beat, 0, now) > STALE_SECONDS:
+            return degraded(part, _MENDS[part])
+        try:
+            proof = json.loads(beat)
+            reason = proof.get("reason") if proof.get("state", "ok") != "ok" else None
+        except (ValueError, AttributeError):
+            return degraded(part, f"{part} gives a sign of life that is not understood; are all parts of one version?")
+        return fine(part) if reason is None else degraded(part, str(reason))
 
     def _lose(self, trouble: str) -> None:
         if self._trouble != trouble:

@@ -21,7 +21,7 @@ function layout(extra) {
 
 function hours(chart, colours) {
   const bars = chart.series.map((one, number) => ({
-    type: "bar", name: one.name, x: one.x, y: one.y, marker: { color: colours[number % colours.length] },
+    type: "bar", name: escape(one.name), x: one.x, y: one.y, marker: { color: colours[number % colours.length] },
     hovertemplate: `%{x} · %{y:.1f} ${chart.unit}<extra>${escape(one.name)}</extra>`,
   }));
   const style = layout({ x: { type: "category", tickangle: 0, nticks: 9 }, y: { title: { text: chart.y, standoff: 8 }, rangemode: "tozero" }, legend: true });

@@ -58,7 +58,8 @@ export class Preview {
     try { await probe.decode(); } catch { URL.revokeObjectURL(address); return; }
     if (!this.allowed) { URL.revokeObjectURL(address); return; }
     const before = this.address;
-    this.picture.src = this.address = address;
+    this.address = address;
+    this.picture.src = `${address}#preview`;
     this.picture.hidden = false;
     if (before) URL.revokeObjectURL(before);
     this.freshAt = performance.now();
