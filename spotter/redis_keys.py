@@ -5,7 +5,13 @@ from __future__ import annotations
 import zlib
 
 DEAD_LETTERS = "spotter:dead"
-"""Stream of refused messages: fields `topic`, `payload`, `cause`, `at`."""
+"""Stream of refused messages: fields `topic`, `payload` (its first 64 KiB), `size`, `cause`, `detail`, `at`."""
+
+SCENE_FIELD = "scene"
+"""Field of a scene stream's entry: a scene, as received."""
+
+REFUSED_FIELD = "refused"
+"""In its place where a scene was refused: `{"site", "camera", "stream", "seq"}`, so that the row goes on past it."""
 
 USAGE_GROUP = "usage"
 """Consumer group of the usage workers on every scene stream."""
@@ -17,7 +23,7 @@ def shard_of(site: str, shards: int) -> int:
 
 
 def scenes(shard: int) -> str:
-    """Stream of scenes: field `scene` (the JSON as received)."""
+    """Stream of scenes, each entry with SCENE_FIELD or REFUSED_FIELD."""
     return f"spotter:scenes:{shard}"
 
 

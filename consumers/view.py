@@ -1,0 +1,69 @@
+"""What the rules see of a scene: people and kit with their boxes, and times as whole milliseconds.
+
+Integers keep the sums exact, so that history interpreted again, or in other pieces, gives equal sessions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from spotter.events import Scene
+
+PERSON = "person"
+"""The one label that is not equipment."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, relative to the picture."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One tracked object in a scene."""
+
+    track: str
+    label: str
+    score: float
+    box: Box
+    moving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One scene of one camera; `time` in milliseconds since 1970."""
+
+    camera: str
+    stream: str
+    seq: int
+    time: int
+    picture: bool = True
+    people: tuple[Sighting, ...] = ()
+    kit: tuple[Sighting, ...] = ()
+
+
+def to_ms(time: datetime) -> int:
+    """Milliseconds since 1970 of a moment."""
+    return (time - _EPOCH) // _MILLISECOND
+
+
+def to_time(ms: int) -> datetime:
+    """The moment, in UTC, of milliseconds since 1970."""
+    return _EPOCH + ms * _MILLISECOND
+
+
+def seconds_to_ms(seconds: float) -> int:
+    """A duration in whole milliseconds."""
+    return round(seconds * 1000)
+
+
+def view_of(scene: Scene) -> View:
+    """What the rules see of `scene`."""
+    people: list[Sighting] = []
+    kit: list[Sighting] = []
+    for found in scene.objects:
+        sighting = Sighting(found.id, found.label, found.score, found.box, found.moving)
+        (people if found.label == PERSON else kit).append(sighting)
+    return View(scene.camera, scene.stream, scene.seq, to_ms(scene.time), scene.picture, tuple(people), tuple(kit))
