@@ -32,7 +32,7 @@ class Delivery:
         self._sent: dict[int, float] = {}
         self._unacknowledged: set[int] = set()
         self._next = 0  # everything kept below it was sent at least once by this process
-        self._confirmed_at = float("-inf")
+        self._confirmed_at = self._restarted_at = float("-inf")
         self._captured: dict[int, datetime] = {}
         self._latencies: deque[tuple[float, float]] = deque(maxlen=50)
 
@@ -75,8 +75,9 @@ class Delivery:
             for seq in range(before, stream.floor):
                 self._sent.pop(seq, None)
                 self._captured.pop(seq, None)
-        elif result == "behind" and stream.pending:
-            # A new or restored database wants all that is left; what was just sent is on its way.
+        elif result == "behind" and stream.pending and now - self._restarted_at >= AGAIN_SECONDS:
+            # A new or restored database wants all that is left; it may say so many times while it catches up.
+            self._restarted_at = now
             self._sent = {seq: at for seq, at in self._sent.items() if seq in self._unacknowledged}
             self._next = stream.floor
 

@@ -290,7 +290,9 @@ class Outbox:
 
     def _renew(self, stream: Stream, committed: int) -> None:
         """Begin a new stream for a camera whose old numbers are taken; move what this process wrote there."""
-        renewed = new_stream(datetime.now(timezone.utc))
+        renewed = stream.stream
+        while renewed == stream.stream:
+            renewed = new_stream(datetime.now(timezone.utc))
         log.error(
             "outbox_behind_database", camera=stream.camera, stream=stream.stream, committed=committed, new=renewed
         )

@@ -26,7 +26,11 @@ class Mosquitto:
 
     def __init__(self, folder: Path, password: tuple[str, str] | None = None) -> None:
         self.port = free_port()
-        lines = [f"listener {self.port} 127.0.0.1", "persistence false", f"allow_anonymous {str(password is None).lower()}"]
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "persistence false",
+            f"allow_anonymous {str(password is None).lower()}",
+        ]
         if password:
             users = folder / "users"
             subprocess.run(["mosquitto_passwd", "-b", "-c", str(users), *password], check=True, capture_output=True)

@@ -104,7 +104,8 @@ def test_two_labels_on_one_item_are_one_object() -> None:
     follow = tracker()
     for step in range(3):
         seen = follow.update(
-            frame(step / 5), detections(("kettlebell", 0.7, KETTLEBELL_BOX), ("dumbbell", 0.4, shifted(KETTLEBELL_BOX, 1)))
+            frame(step / 5),
+            detections(("kettlebell", 0.7, KETTLEBELL_BOX), ("dumbbell", 0.4, shifted(KETTLEBELL_BOX, 1))),
         )
     assert [track.label for track in seen] == ["kettlebell"]
 
@@ -191,7 +192,9 @@ def test_a_quiet_camera_that_is_looked_at_every_two_seconds_keeps_its_tracks() -
 boxes = st.tuples(st.floats(0, 250), st.floats(0, 120), st.floats(8, 60), st.floats(8, 60)).map(
     lambda box: (box[0], box[1], box[0] + box[2], box[1] + box[3])
 )
-founds = st.lists(st.tuples(st.sampled_from(["person", "kettlebell", "dumbbell"]), st.floats(0.05, 1), boxes), max_size=5)
+founds = st.lists(
+    st.tuples(st.sampled_from(["person", "kettlebell", "dumbbell"]), st.floats(0.05, 1), boxes), max_size=5
+)
 
 
 @settings(max_examples=60, deadline=None)
