@@ -1,0 +1,60 @@
+"""Servers and settings that the consumers' tests share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sqlalchemy", reason="needs the [server] extra")
+pytest.importorskip("redis", reason="needs the [server] extra")
+
+from spotter.settings import Settings, loads  # noqa: E402
+from .servers import Postgresql, Server, mosquitto, redis_server  # noqa: E402
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    cluster = Postgresql()
+    cluster.start()
+    yield cluster
+    if cluster.server.process is not None and cluster.server.process.poll() is None:
+        cluster.stop()
+    cluster.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/spotter.db"
+    return request.getfixturevalue("postgresql").url(f"test_{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = redis_server(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def gym(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings from YAML text."""
+
+    def read(text: str) -> Settings:
+        return loads(text, base=tmp_path, environment={})
+
+    return read
