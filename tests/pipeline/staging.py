@@ -61,7 +61,7 @@ class ColourDetector:
         return [self._one(image) for image in images]
 
     def _one(self, image: NDArray[np.uint8]) -> sv.Detections:
-        blue, green, red = (image[..., channel].astype(int) for channel in range(3))
+        green, red = image[..., 1].astype(int), image[..., 2].astype(int)
         found = []
         for label, mask in (("person", green - red > 60), ("kettlebell", red - green > 60)):
             count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))

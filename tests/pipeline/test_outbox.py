@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import tempfile
 import time
 from pathlib import Path
 
@@ -188,10 +189,9 @@ class OutboxMachine(RuleBasedStateMachine):
 
     cameras = Bundle("cameras")
 
-    @initialize(folder=st.uuids(), bound=st.sampled_from([5.2, 20.2, 1000]))
-    def begin(self, folder: object, bound: float) -> None:
-        self.folder = Path(f"/tmp/spotter-outbox-{folder}")  # noqa: S108 - hypothesis gives no tmp_path
-        shutil.rmtree(self.folder, ignore_errors=True)
+    @initialize(bound=st.sampled_from([5.2, 20.2, 1000]))
+    def begin(self, bound: float) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="spotter-outbox-"))
         self.generation = 0
         size = len(draft("a").numbered("x" * 12, 0, 0).to_json()) + ROW_OVERHEAD_BYTES + 6
         self.mebibytes = bound * size / 2**20

@@ -201,7 +201,7 @@ founds = st.lists(
 @given(st.lists(st.tuples(st.floats(0.03, 3), founds), max_size=25))
 def test_whatever_is_seen_ids_are_never_used_twice_and_never_change_their_label(looks) -> None:
     follow = tracker()
-    at, labels, gone, now = 0.0, {}, set(), set()
+    at, labels = 0.0, {}
     for wait, found in looks:
         at += wait
         seen = follow.update(frame(at), detections(*found))
