@@ -49,10 +49,12 @@ def dashboard(config_path: Path, host: str | None, port: int | None) -> None:
         set_up = session.scalar(select(UserRow.id).limit(1)) is not None
     engine.dispose()
 
+    where = address(listening)
+
     def announce() -> None:
-        click.echo(f"Dashboard: {address(listening)}")
+        click.echo(f"Dashboard: {where}")
         if not set_up:
-            click.echo(f"Set up Spotter: {address(listening)}/setup/{SetupLink(settings.data).renew()}")
+            click.echo(f"Set up Spotter: {where}/setup/{SetupLink(settings.data).renew()}")
         sys.stdout.flush()
 
     Server(lambda: create_app(settings), listening, announce).run()

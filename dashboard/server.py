@@ -44,13 +44,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """The application under gunicorn, which replaces a worker that dies."""
 
     def __init__(self, make_app: Callable[[], Flask], listening: socket.socket, ready: Callable[[], None]) -> None:
-        self._make_app, self._listening, self._ready = make_app, listening, ready
+        self._make_app, self._ready = make_app, ready
+        # gunicorn duplicates the descriptor and closes this one: nobody else may still hold it.
+        self._descriptor = listening.detach()
         super().__init__()
 
     def load_config(self) -> None:
         """What gunicorn is told."""
         options: dict[str, Any] = {
-            "bind": f"fd://{self._listening.fileno()}",
+            "bind": f"fd://{self._descriptor}",
             "worker_class": "gthread",
             "workers": 1,
             "threads": THREADS,

@@ -40,6 +40,8 @@ FORGET_AFTER_SECONDS = 3600.0
 
 _NAME = re.compile(NAME_PATTERN)
 
+_WORDS = {"degraded": "is degraded", "offline": "is offline", "unknown": "is not known"}
+
 _MENDS = {
     "ingest": "ingest gives no sign of life, so nothing new arrives; start it: spotter ingest",
     "usage": "the usage worker gives no sign of life, so sessions stand still; start it: spotter usage",
@@ -128,7 +130,7 @@ class RedisWatch:
             return degraded("cameras", "there are none; add one to the settings, such as `uri: clip.mp4`")
         if not bad:
             return fine("cameras")
-        return degraded("cameras", "; ".join(f"{shown.camera}: {shown.reason or shown.state}" for shown in bad))
+        return degraded("cameras", ", ".join(f"{shown.camera} {_WORDS[shown.state]}" for shown in bad))
 
     def _follow(self, client: redis.Redis) -> None:
         with client.pubsub(ignore_subscribe_messages=True) as changes:  # type: ignore[no-untyped-call]

@@ -19,12 +19,13 @@ function layout(extra) {
   };
 }
 
-function hours(chart, colours) {
+function hours(chart, colours, width) {
+  const every = width < 500 ? 6 : 3;
   const bars = chart.series.map((one, number) => ({
     type: "bar", name: escape(one.name), x: one.x, y: one.y, marker: { color: colours[number % colours.length] },
     hovertemplate: `%{x} · %{y:.1f} ${chart.unit}<extra>${escape(one.name)}</extra>`,
   }));
-  const style = layout({ x: { type: "category", tickangle: 0, nticks: 9 }, y: { title: { text: chart.y, standoff: 8 }, rangemode: "tozero" }, legend: true });
+  const style = layout({ x: { type: "category", tickangle: 0, tickmode: "array", tickvals: chart.series[0].x.filter((_, hour) => hour % every === 0) }, y: { title: { text: chart.y, standoff: 8 }, rangemode: "tozero" }, legend: true });
   return [bars, { ...style, barmode: "stack" }];
 }
 
@@ -45,7 +46,7 @@ function draw() {
   for (const place of document.querySelectorAll("[data-chart]")) {
     const chart = charts[place.dataset.chart];
     if (chart.kind === "totals") place.style.height = `${80 + 34 * chart.names.length}px`;
-    const [bars, style] = (chart.kind === "hours" ? hours : totals)(chart, colours);
+    const [bars, style] = (chart.kind === "hours" ? hours : totals)(chart, colours, place.clientWidth);
     window.Plotly.react(place, bars, style, { displayModeBar: false, responsive: true });
     place.dataset.drawn = document.documentElement.dataset.bsTheme;
   }

@@ -51,13 +51,13 @@ export class Tiles {
     tile.preview.allow(state.state === "online" || state.state === "degraded");
     this.draw(tile.find("svg"), state, width, height);
     this.seen(tile.find(".seen"), state);
-    tile.find(".rate").textContent = state.fps > 0 ? `${state.fps} looks/s${state.latency_ms === null ? "" : ` · ${state.latency_ms} ms`}` : "";
+    tile.find(".rate").textContent = state.fps > 0 ? `${state.fps} fps${state.latency_ms === null ? "" : ` · ${state.latency_ms} ms`}` : "";
     this.place(tile);
   }
 
   place(tile) {
     const state = tile.state;
-    const placeholder = tile.find(".placeholder");
+    const placeholder = tile.find(".no-picture");
     placeholder.hidden = tile.preview.showing;
     if (state?.state === "offline" || state?.state === "unknown") placeholder.textContent = "No live picture";
     else if (state && !state.picture) placeholder.textContent = "The camera gives no picture";
