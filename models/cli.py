@@ -63,7 +63,9 @@ def evaluate(data: Path, weights: Path | None, as_json: bool, split: str) -> Non
 @click.option("--pictures", type=click.IntRange(1), default=None, help="Composed pictures in an epoch.")
 @click.option("--size", type=click.IntRange(64, 2048), default=640, show_default=True, help="Side in pixels.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--keep/--no-keep", default=True, help="Hold on to how well the start finds people.")
+@click.option("--threads", type=click.IntRange(1), default=None, help="One is fastest on a busy machine.")
+@click.option("--teacher", type=_FILE, help="Checkpoint whose finding of people is kept; --start where left out.")
+@click.option("--keep/--no-keep", default=True, help="Hold on to how well the teacher finds people.")
 def train(
     data: Path,
     start: Path,
@@ -75,6 +77,8 @@ def train(
     pictures: int | None,
     size: int,
     seed: int,
+    threads: int | None,
+    teacher: Path | None,
     keep: bool,
 ) -> None:
     """Fine-tune on DATA (a data.yaml); leaves best.pt, best.onnx and log.jsonl in --out."""
@@ -83,9 +87,10 @@ def train(
 
     given = {"epochs": epochs, "pictures": pictures}
     run(
-        RunSettings(data, start, out, renders, cutouts, backgrounds, keep),
+        RunSettings(data, start, out, renders, cutouts, backgrounds, teacher, keep),
         size=size,
         seed=seed,
+        threads=threads,
         **{name: value for name, value in given.items() if value is not None},
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.labels import PICTURE_SUFFIXES, DataError, Sample
+from models.pixels import as_pixels, read_pixels
 
 WHITE_DISTANCE = 14
 """Grey levels from the background's own white that still count as background (JPEG noise, soft shadow)."""
@@ -34,13 +35,10 @@ def read_cutouts(folder: Path, labels: Sequence[str]) -> list[Cutout]:
     """Items from `folder/LABEL/*.jpg`, photos on white or near-white, several items a photo allowed."""
     if not folder.is_dir():
         raise DataError(f"cutouts {folder}: no such folder; it holds one folder of photos on white for each label")
-    found = []
+    found: list[Cutout] = []
     for label in sorted(p for p in folder.iterdir() if p.is_dir() and p.name in labels):
         for path in sorted(p for p in label.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES):
-            image = cv2.imread(str(path))
-            if image is None:
-                raise DataError(f"picture {path}: not readable; replace or remove it")
-            found += _cut_from_white(image, labels.index(label.name), label.name in ROUND)
+            found += _cut_from_white(read_pixels(path), labels.index(label.name), label.name in ROUND)
     return found
 
 
@@ -51,9 +49,7 @@ def cut_from_boxes(samples: Sequence[Sample], labels: Sequence[str], skip: froze
         wanted = [row for row in sample.rows if labels[int(row[0])] not in skip]
         if not wanted:
             continue
-        image = cv2.imread(str(sample.path))
-        if image is None:
-            raise DataError(f"picture {sample.path}: not readable; replace or remove it")
+        image = read_pixels(sample.path)
         for row in wanted:
             cut = _cut_box(image, row, labels[int(row[0])] in ROUND)
             if cut is not None:
@@ -121,12 +117,14 @@ def _cut_box(image: NDArray[np.uint8], row: NDArray[np.float32], is_round: bool)
     mask = cv2.resize(mask, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
     if not 0.35 < mask.mean() < 0.97:
         return None
-    return _shrink(Cutout(int(row[0]), crop, mask * 255))
+    return _shrink(Cutout(int(row[0]), crop, as_pixels(mask * 255)))
 
 
 def _shrink(cut: Cutout) -> Cutout:
     scale = MAX_SIDE_PX / max(cut.mask.shape)
     if scale >= 1:
         return cut
-    pixels = cv2.resize(cut.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return Cutout(cut.label, pixels, cv2.resize(cut.mask, pixels.shape[1::-1], interpolation=cv2.INTER_AREA))
+    height, width = cut.mask.shape
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = as_pixels(cv2.resize(cut.pixels, size, interpolation=cv2.INTER_AREA))
+    return Cutout(cut.label, pixels, as_pixels(cv2.resize(cut.mask, size, interpolation=cv2.INTER_AREA)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +97,4 @@ def _count(file: Path) -> int:
 
 def _open(file: Path) -> cv2.VideoCapture:
     """FFmpeg alone: with others allowed, OpenCV takes a text file's name for a numbered series of pictures."""
-    sys.stderr.flush()
-    cv2.setLogLevel(0)
     return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)

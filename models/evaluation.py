@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from models.labels import DataError, Sample
+from models.labels import Sample
 from models.metrics import Found, Scores, Truth, score
+from models.pixels import Pixels, read_pixels
 from spotter.detector import Detector, select
 from spotter.letterbox import letterbox
 
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.01  # average precision wants the whole curve; below this lies only noise
 IOU = 0.6  # of non-maximum suppression: the threshold the reference numbers were made with
-
-Picture = NDArray[np.uint8]
-
-
-def read_picture(sample: Sample) -> Picture:
-    """The BGR pixels of a sample."""
-    image = cv2.imread(str(sample.path))
-    if image is None:
-        raise DataError(f"picture {sample.path}: not readable; replace or remove it")
-    return np.asarray(image, dtype=np.uint8)
 
 
 def truth_of(sample: Sample, width: int, height: int) -> Truth:
@@ -44,7 +33,7 @@ def evaluate_onnx(
     """Scores of a detector opened with `CONFIDENCE` and `IOU`; its classes are matched to `labels` by name."""
     order = np.array([labels.index(n) if n in labels else -1 for n in detector.labels], dtype=np.int64)
 
-    def find(image: Picture) -> Found:
+    def find(image: Pixels) -> Found:
         d = detector.detect([image])[0]
         assert d.class_id is not None
         assert d.confidence is not None
@@ -61,7 +50,7 @@ def evaluate_network(network: YoloV5, samples: Sequence[Sample], size: int = 640
 
     network.eval()
 
-    def find(image: Picture) -> Found:
+    def find(image: Pixels) -> Found:
         boxed, placed = letterbox(image, size)
         planes = np.ascontiguousarray(boxed[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32) / 255
         with torch.no_grad():
@@ -73,11 +62,14 @@ def evaluate_network(network: YoloV5, samples: Sequence[Sample], size: int = 640
 
 
 def _evaluate(
-    find: Callable[[Picture], Found], samples: Sequence[Sample], labels: Sequence[str], progress: Callable[[], None] | None
+    find: Callable[[Pixels], Found],
+    samples: Sequence[Sample],
+    labels: Sequence[str],
+    progress: Callable[[], None] | None,
 ) -> Scores:
     found, truths = [], []
     for sample in samples:
-        image = read_picture(sample)
+        image = read_pixels(sample.path)
         found.append(find(image))
         truths.append(truth_of(sample, image.shape[1], image.shape[0]))
         if progress is not None:

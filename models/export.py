@@ -32,8 +32,8 @@ class _Decoded(nn.Module):
 
 
 def export(network: YoloV5, path: Path, size: int = 640, notes: Mapping[str, str] | None = None) -> None:
-    """Write `network` to `path`: float32, any batch size, input `[batch, 3, size, size]`, output `[batch, N, 5 + C]`."""
-    fused = copy.deepcopy(network).to(memory_format=torch.contiguous_format).eval().fuse()
+    """Write `network` to `path`: float32, any batch, input `[batch, 3, size, size]`, output `[batch, N, 5 + C]`."""
+    fused = copy.deepcopy(network).eval().fuse()
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         _Decoded(fused),

@@ -49,7 +49,8 @@ def read_data_set(path: Path) -> DataSet:
     except FileNotFoundError:
         raise DataError(f"data set {path}: no such file; give a data.yaml with path, train, val and names") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"data set {path}: not readable as YAML ({str(error).splitlines()[0]}); mend the file") from None
+        cause = str(error).splitlines()[0]
+        raise DataError(f"data set {path}: not readable as YAML ({cause}); mend the file") from None
     if not isinstance(content, dict) or "names" not in content or not ("val" in content or "train" in content):
         raise DataError(f"data set {path}: needs `names` and `train` or `val`; see docs/model.md")
     names = content["names"]

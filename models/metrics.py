@@ -128,5 +128,4 @@ def _average_precision(hit: NDArray[np.bool_], total: int) -> float:
     precision, recall = _curve(hit, total)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(recall, RECALL_POINTS, side="left")
-    values = np.where(at < len(envelope), envelope[np.minimum(at, max(len(envelope) - 1, 0))], 0) if len(envelope) else [0.0]
-    return float(np.mean(values))
+    return float(np.append(envelope, 0.0)[at].mean())  # recall that is never reached counts as precision 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.augment import Picture, degrade, flip, mosaic, paste, place, recolour, shift_colours
 from models.cutouts import Cutout
 from models.labels import DataError, Sample, count_boxes
+from models.pixels import as_pixels, read_pixels
 
 LOAD_SIDE_PX = 960  # longer side at which pictures are kept in memory: one and a half times what training sees
 
@@ -85,8 +86,9 @@ class Mixer:
             label = int(random.choice(self._banked))
             cut = recolour(self._bank[label][int(random.integers(len(self._bank[label])))], random)
             longer = max(picture.pixels.shape[:2])
-            side = longer * 0.16 * self.settings.item_scale.get(self._labels[label], 1.0) * np.exp(random.normal(0, 0.6))
-            picture = paste(picture, cut, float(np.clip(side, 0.02 * longer, 0.6 * longer)), random)
+            typical = 0.16 * self.settings.item_scale.get(self._labels[label], 1.0)
+            share = float(np.clip(typical * np.exp(random.normal(0, 0.6)), 0.02, 0.6))
+            picture = paste(picture, cut, share * longer, random)
         return picture
 
 
@@ -96,18 +98,16 @@ def _load_all(samples: Sequence[Sample]) -> list[Picture]:
 
 
 def _load(sample: Sample) -> Picture:
-    pixels = cv2.imread(str(sample.path))
-    if pixels is None:
-        raise DataError(f"picture {sample.path}: not readable; replace or remove it")
+    pixels = read_pixels(sample.path)
     scale = LOAD_SIDE_PX / max(pixels.shape[:2])
     if scale < 1:
-        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        pixels = as_pixels(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     height, width = pixels.shape[:2]
     rows = sample.rows.copy()
     half = sample.rows[:, 3:] / 2
     rows[:, 1:3] = (sample.rows[:, 1:3] - half) * (width, height)
     rows[:, 3:] = (sample.rows[:, 1:3] + half) * (width, height)
-    return Picture(np.asarray(pixels, dtype=np.uint8), rows)
+    return Picture(pixels, rows)
 
 
 def _balance(samples: Sequence[Sample], classes: int) -> NDArray[np.float64]:

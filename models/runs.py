@@ -7,16 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 
 from models.cutouts import cut_from_boxes, read_cutouts
 from models.evaluation import evaluate_network
 from models.export import export
-from models.labels import DataError, Sample, read_data_set, read_folder
+from models.labels import DataError, read_data_set, read_folder
 from models.metrics import Scores
 from models.mixing import Mixer
 from models.progress import progress_bar
-from models.training import Epoch, TrainSettings, held_back, train
+from models.training import Epoch, TrainSettings, train
 from models.yolov5.checkpoint import CheckpointError, load_checkpoint
 from models.yolov5.network import YoloV5
 from models.yolov5.transfer import transfer
@@ -35,6 +36,8 @@ class RunSettings:
     renders: tuple[Path, ...] = ()
     cutouts: tuple[Path, ...] = ()
     backgrounds: tuple[Path, ...] = ()
+    teacher: Path | None = None
+    """The checkpoint whose finding of people is kept; left out: `start`."""
     keep: bool = True
 
 
@@ -42,24 +45,27 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     """Train by `settings`; leaves `best.pt`, `best.onnx`, `last.pt` and `log.jsonl`; returns the best scores.
 
     `training` are fields of `TrainSettings`. The best epoch is the one with the highest mean AP50 on the data set's
-    validation split. Every twelfth render is held back and scored at the end, but chooses nothing.
+    validation split.
     """
-    torch.set_num_threads(max(1, torch.get_num_threads()))
     plan = TrainSettings(**training)
+    if plan.threads is not None:
+        torch.set_num_threads(plan.threads)
+        cv2.setNumThreads(plan.threads)
     data_set = read_data_set(settings.data)
     if not data_set.train or not data_set.val:
         raise DataError(f"data set {settings.data}: training needs pictures in both `train` and `val`")
     labels = data_set.labels
     renders = [s for folder in settings.renders for s in read_folder(folder, len(labels))]
-    trained_renders, held_renders = held_back(renders)
     backgrounds = [s for folder in settings.backgrounds for s in read_folder(folder, len(labels))]
     cutouts = [cut for folder in settings.cutouts for cut in read_cutouts(folder, labels)]
     if settings.cutouts:
         cutouts += cut_from_boxes(data_set.train, labels, frozenset({KEPT_LABEL}))
-    mixer = Mixer(labels, data_set.train, backgrounds, trained_renders, cutouts)
+    mixer = Mixer(labels, data_set.train, backgrounds, renders, cutouts)
     start = read_network(settings.start)
     network = transfer(start, labels, plan.seed)
-    teacher = start if settings.keep and labels[0] == KEPT_LABEL == start.labels[0] else None
+    teacher = (read_network(settings.teacher) if settings.teacher else start) if settings.keep else None
+    if teacher is not None and not labels[0] == KEPT_LABEL == teacher.labels[0]:
+        raise DataError(f"data set {settings.data}: its first class is not {KEPT_LABEL!r}; train with --no-keep")
     settings.out.mkdir(parents=True, exist_ok=True)
     log = settings.out / "log.jsonl"
     log.write_text("", encoding="utf-8")
@@ -78,8 +84,6 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     assert best is not None  # the last epoch is always checked
     chosen = read_network(settings.out / "best.pt")
     export(chosen, settings.out / "best.onnx", plan.size)
-    if held_renders:
-        _log_renders(log, evaluate_network(chosen, held_renders, plan.size), held_renders)
     return best
 
 
@@ -117,8 +121,3 @@ def _line(epoch: Epoch) -> dict[str, Any]:
     if epoch.scores is not None:
         line |= {"best": epoch.best, "val": asdict(epoch.scores)}
     return line
-
-
-def _log_renders(log: Path, scores: Scores, samples: list[Sample]) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"held_back_renders": len(samples), "scores": asdict(scores)}) + "\n")

@@ -149,7 +149,7 @@ class Detector:
     def _layout_of(self, rows: int, columns: int, classes: int | None) -> Layout:
         """Which of the two layouts an output `[batch, rows, columns]` is."""
         if classes is None:
-            return "classic" if columns < rows else "no_objectness"
+            return "classic" if columns < rows else "no_objectness"  # a detector has more candidates than classes
         if columns == classes + 5:
             return "classic"
         if rows == classes + 4:
@@ -178,7 +178,7 @@ def select(
     order = order[scores[order] > confidence]
     scores, classes, centres = scores[order], classes[order], rows[order, :4]
     half = centres[:, 2:4] / 2
-    boxes = np.concatenate((centres[:, :2] - half, centres[:, :2] + half), axis=1)
+    boxes = np.concatenate((centres[:, :2] - half, centres[:, :2] + half), axis=1, dtype=np.float32)
     kept = suppress(boxes, scores, classes, iou)[:max_detections]
     return boxes[kept], scores[kept], classes[kept]
 
@@ -192,7 +192,8 @@ def suppress(
     moved = np.empty((len(boxes), 4), dtype=np.float64)  # x, y, width, height, as OpenCV wants them
     moved[:, :2] = boxes[:, :2] + (classes * _CLASS_OFFSET)[:, None]
     moved[:, 2:] = boxes[:, 2:] - boxes[:, :2]
-    return np.asarray(cv2.dnn.NMSBoxes(moved, scores.astype(np.float32), 0.0, iou), dtype=np.int64).reshape(-1)
+    kept = cv2.dnn.NMSBoxes(moved, scores.astype(np.float32), 0.0, iou)  # type: ignore[arg-type, unused-ignore]
+    return np.asarray(kept, dtype=np.int64).reshape(-1)
 
 
 def _open_session(weights: Path, threads: int | None, providers: Sequence[str] | None) -> onnxruntime.InferenceSession:

@@ -26,7 +26,7 @@ class Letterbox:
         pad = np.array([self.pad_x, self.pad_y, self.pad_x, self.pad_y], dtype=np.float32)
         limit = np.array([*self.source, *self.source], dtype=np.float32)
         placed = (np.asarray(boxes, dtype=np.float32) - pad) / np.float32(self.scale)
-        return np.clip(placed, 0, limit).astype(np.float32, copy=False)
+        return np.asarray(np.clip(placed, 0, limit), dtype=np.float32)
 
 
 def letterbox(

@@ -15,9 +15,7 @@ BATCH_NORM_MOMENTUM = 0.03
 class Conv(nn.Module):
     """Convolution, batch normalisation, SiLU; `fuse` folds the normalisation into the convolution."""
 
-    def __init__(
-        self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, padding: int | None = None
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, padding: int | None = None) -> None:
         super().__init__()
         pad = kernel // 2 if padding is None else padding
         self.conv = nn.Conv2d(c_in, c_out, kernel, stride, pad, bias=False)
@@ -25,6 +23,7 @@ class Conv(nn.Module):
         self.act = nn.SiLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[B, c_in, H, W]` to `[B, c_out, H / stride, W / stride]`."""
         out: Tensor = self.act(self.bn(self.conv(x)))
         return out
 
@@ -46,6 +45,7 @@ class Bottleneck(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
+        """Channels and size stay."""
         y: Tensor = self.cv2(self.cv1(x))
         return x + y if self.shortcut else y
 
@@ -62,6 +62,7 @@ class C3(nn.Module):
         self.m = nn.Sequential(*(Bottleneck(hidden, shortcut) for _ in range(repeats)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Size stays."""
         out: Tensor = self.cv3(torch.cat((self.m(self.cv1(x)), self.cv2(x)), 1))
         return out
 
@@ -77,6 +78,7 @@ class SPPF(nn.Module):
         self.m = nn.MaxPool2d(kernel, stride=1, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Size stays."""
         x = self.cv1(x)
         y1 = self.m(x)
         y2 = self.m(y1)
@@ -88,4 +90,5 @@ class Concat(nn.Module):
     """Joins feature maps along their channels."""
 
     def forward(self, xs: list[Tensor]) -> Tensor:
+        """All maps of one size."""
         return torch.cat(xs, 1)

@@ -28,7 +28,7 @@ class LossWeights:
     box: float = 0.05
     objectness: float = 1.0
     classes: float = 0.3
-    keep: float = 1.0
+    keep: float = 3.0
     """Of distillation, relative to the terms it is added to."""
 
 
@@ -81,10 +81,15 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
     iou = overlap / (a[:, 2:].prod(1) + b[:, 2:].prod(1) - overlap + 1e-7)
     hull = torch.maximum(a2, b2) - torch.minimum(a1, b1)
     distance = (a[:, :2] - b[:, :2]).square().sum(1) / (hull.square().sum(1) + 1e-7)
-    shape = 4 / math.pi**2 * (torch.atan(a[:, 2] / a[:, 3]) - torch.atan(b[:, 2] / b[:, 3])).square()
+    shape = 4 / math.pi**2 * (_slant(a) - _slant(b)).square()
     with torch.no_grad():
         trade = shape / (1 - iou + shape + 1e-7)
     return iou - distance - trade * shape
+
+
+def _slant(boxes: Tensor) -> Tensor:
+    """Angle of a box's diagonal."""
+    return torch.atan(boxes[:, 2] / (boxes[:, 3] + 1e-7))
 
 
 class DetectionLoss:
@@ -146,9 +151,7 @@ class DetectionLoss:
         named = functional.binary_cross_entropy_with_logits(
             student[:, column], master[:, 5].sigmoid(), weight=weight, reduction="sum"
         )
-        overlap = complete_iou(
-            _decode(student[:, :4], anchors[where[1]]), _decode(master[:, :4], anchors[where[1]])
-        )
+        overlap = complete_iou(_decode(student[:, :4], anchors[where[1]]), _decode(master[:, :4], anchors[where[1]]))
         boxed = ((1 - overlap) * weight).sum()
         return (self.weights.classes * named + self.weights.box * boxed) / weight.sum(), wanted
 

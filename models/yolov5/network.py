@@ -93,6 +93,8 @@ class Detect(nn.Module):
     def set_priors(self, size: int = 640) -> None:
         """Biases so that the untrained head expects about 8 objects a picture of `size` and rare classes."""
         for conv, stride in zip(self.m, STRIDES, strict=True):
+            assert isinstance(conv, nn.Conv2d)
+            assert conv.bias is not None
             bias = conv.bias.view(-1, self.outputs).detach()
             bias[:, 4] = math.log(8 / (size / stride) ** 2)
             bias[:, BOX_ROWS:] = math.log(0.6 / (self.classes - 0.99999))
@@ -142,8 +144,8 @@ class YoloV5(nn.Module):
     def trunk(self, x: Tensor, layers: int) -> list[Tensor]:
         """What each of the first `layers` layers gives; they stand in a row, without side inputs."""
         kept: list[Tensor] = []
-        for layer in self.model[:layers]:
-            x = layer(x)
+        for number in range(layers):
+            x = self.model[number](x)
             kept.append(x)
         return kept
 
@@ -151,7 +153,8 @@ class YoloV5(nn.Module):
         """What the head reads: one feature map per stride; `begun` is what `trunk` gave, where that is done already."""
         kept = list(begun)
         x = kept[-1] if kept else x
-        for (sources, *_), layer in list(zip(_LAYOUT, self.model, strict=False))[len(kept) :]:
+        for number in range(len(kept), len(_LAYOUT)):
+            sources, layer = _LAYOUT[number][0], self.model[number]
             x = layer([x if s == -1 else kept[s] for s in sources]) if len(sources) > 1 else layer(x)
             kept.append(x)
         return [kept[i] for i in _HEAD_INPUTS]

@@ -1,0 +1,151 @@
+"""Training learns, is seeded, and starts from what COCO knew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
+
+import cv2  # noqa: E402
+
+from models.augment import MIN_SIDE_PX  # noqa: E402
+from models.cutouts import Cutout, read_cutouts  # noqa: E402
+from models.labels import Sample  # noqa: E402
+from models.mixing import Mixer  # noqa: E402
+from models.training import Epoch, TrainSettings, train  # noqa: E402
+from models.yolov5.loss import DetectionLoss, match  # noqa: E402
+from models.yolov5.network import YoloV5  # noqa: E402
+from models.yolov5.transfer import transfer  # noqa: E402
+
+LABELS = ("person", "kettlebell")
+QUICK = TrainSettings(
+    epochs=2, pictures=64, batch=8, size=96, early_size=96, half=False, frozen_layers=0, check_every=99
+)
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    """Plain pictures with one bright rectangle each."""
+    random = np.random.default_rng(0)
+    made = []
+    for i in range(6):
+        image = random.integers(0, 60, (120, 160, 3)).astype(np.uint8)
+        cv2.rectangle(image, (40, 30), (100, 90), (0, 200, 255) if i % 2 else (255, 80, 0), -1)
+        path = tmp_path / f"{i}.png"
+        cv2.imwrite(str(path), image)
+        made.append(Sample(path, np.array([[i % 2, 70 / 160, 0.5, 60 / 160, 0.5]], np.float32)))
+    return made
+
+
+def _settle(network: YoloV5, mixer: Mixer) -> None:
+    """Gives an untrained network the normalisation statistics that a start from COCO has and training keeps."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    pictures = [mixer.draw(96, np.random.default_rng(i)).pixels[:, :, ::-1].transpose(2, 0, 1) for i in range(8)]
+    with torch.no_grad():
+        network.train()(torch.from_numpy(np.stack(pictures)).float() / 255)
+
+
+def run(samples: list[Sample], seed: int = 0) -> tuple[list[Epoch], YoloV5]:
+    torch.manual_seed(7)
+    network = YoloV5(LABELS)
+    network.head.set_priors(96)
+    mixer = Mixer(LABELS, samples)
+    _settle(network, mixer)
+    settings = replace(QUICK, seed=seed)
+    epochs, last = [], network
+    for epoch, last in train(network, mixer, settings):  # noqa: B007
+        epochs.append(epoch)
+    return epochs, last
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_training_lowers_the_loss_and_a_seed_repeats_it(samples: list[Sample]) -> None:
+    first, network = run(samples)
+    assert first[-1].loss < 0.9 * first[0].loss
+    again, other = run(samples)
+    assert [e.loss for e in again] == pytest.approx([e.loss for e in first], rel=1e-4)
+    different, _ = run(samples, seed=1)
+    assert different[0].loss != pytest.approx(first[0].loss, rel=1e-4)
+    for a, b in zip(network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_the_head_starts_with_the_rows_that_coco_has() -> None:
+    torch.manual_seed(0)
+    start = YoloV5(("person", "car", "sports ball"))
+    gym = transfer(start, ("person", "kettlebell", "med_ball"))
+    for new, old in zip(gym.head.m, start.head.m, strict=True):
+        weight, source = new.weight.view(3, 8, -1), old.weight.view(3, 8, -1)
+        assert torch.equal(weight[:, :6], source[:, :6])  # box, objectness, person
+        assert torch.equal(weight[:, 7], source[:, 7])  # med_ball begins as sports ball
+        assert not torch.equal(weight[:, 6], source[:, 6])
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(gym.eval()(x)[..., :6], start.eval()(x)[..., :6])
+
+
+def test_a_teacher_keeps_what_the_labels_do_not_mention() -> None:
+    """Where the teacher sees a person, forgetting costs; where it sees none, nothing is asked."""
+    head = YoloV5(LABELS).head
+    raw = [torch.full((1, 3, n, n, 7), -4.0) for n in (8, 4, 2)]
+    blind = [torch.full((1, 3, n, n, 6), -9.0) for n in (8, 4, 2)]
+    seeing = [t.clone() for t in blind]
+    seeing[1][0, 0, 2, 2, 4:] = 3.0
+    nothing = torch.zeros(0, 6)
+    loss = DetectionLoss(head)
+    _, forgot = loss(raw, nothing, seeing)
+    _, silent = loss(raw, nothing, blind)
+    assert forgot["keep"] > 0.1
+    assert silent["keep"] == 0
+    assert forgot["objectness"] > silent["objectness"]
+
+
+def test_a_box_is_answered_for_by_its_cell_and_the_nearest_two() -> None:
+    anchors = torch.tensor([[2.0, 2.0]])
+    found = match(torch.tensor([[0, 1, 0.53, 0.28, 0.2, 0.2]]), anchors, 10, 10)  # centre (5.3, 2.8) in cells
+    assert sorted(zip(found.column.tolist(), found.row.tolist(), strict=True)) == [(4, 2), (5, 2), (5, 3)]
+    assert found.classes.tolist() == [1, 1, 1]
+    far = match(torch.tensor([[0, 1, 0.5, 0.5, 0.9, 0.05]]), anchors, 10, 10)
+    assert len(far.image) == 0  # more than four times the anchor's width
+
+
+def test_mixed_pictures_keep_boxes_inside_and_repeat_by_seed(samples: list[Sample]) -> None:
+    item = Cutout(1, np.full((60, 50, 3), 200, np.uint8), np.full((60, 50), 255, np.uint8))
+    mixer = Mixer(LABELS, samples, backgrounds=[Sample(samples[0].path, np.zeros((0, 5), np.float32))], cutouts=[item])
+    for i in range(40):
+        picture = mixer.draw(128, np.random.default_rng(i))
+        assert picture.pixels.shape == (128, 128, 3)
+        assert (picture.rows[:, 1:] >= 0).all()
+        assert (picture.rows[:, 1:] <= 128).all()
+        sides = picture.rows[:, 3:] - picture.rows[:, 1:3]
+        assert (sides >= MIN_SIDE_PX).all()
+        np.testing.assert_array_equal(picture.rows, mixer.draw(128, np.random.default_rng(i)).rows)
+
+
+def test_cutouts_leave_white_behind_and_keep_a_handle_open(tmp_path: Path) -> None:
+    image = np.full((200, 200, 3), 255, np.uint8)
+    cv2.circle(image, (100, 130), 50, (40, 40, 40), -1)
+    cv2.ellipse(image, (100, 75), (40, 45), 0, 0, 360, (40, 40, 40), 12)
+    cv2.putText(image, "8", (92, 140), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1)
+    (tmp_path / "kettlebell").mkdir()
+    cv2.imwrite(str(tmp_path / "kettlebell" / "a.png"), image)
+    (cut,) = read_cutouts(tmp_path, LABELS)
+    left, top = 50, 24
+    assert cut.mask[130 - top, 100 - left] == 255  # body
+    assert cut.mask[140 - top, 97 - left] == 255  # print on it
+    assert cut.mask[60 - top, 100 - left] == 0  # inside the handle
+    assert cut.mask[0, 0] == 0
