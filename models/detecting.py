@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,4 +98,6 @@ def _count(file: Path) -> int:
 
 def _open(file: Path) -> cv2.VideoCapture:
     """FFmpeg alone: with others allowed, OpenCV takes a text file's name for a numbered series of pictures."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong with a file is said once, by us
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
