@@ -21,7 +21,9 @@ def evaluate_file(data: Path, weights: Path, split: str = "val") -> Scores:
     samples = data_set.val if split == "val" else data_set.train
     if not samples:
         raise DataError(f"data set {data}: its split {split!r} holds no pictures; check its paths")
-    detector = Detector(weights, confidence=CONFIDENCE, iou=IOU)
+    detector = Detector(
+        weights, confidence=CONFIDENCE, iou=IOU, one_label_iou=None
+    )  # the whole curve, as COCO scores it
     if not set(detector.labels) & set(data_set.labels):
         raise DataError(f"data set {data}: shares no class name with {weights} ({', '.join(detector.labels[:9])})")
     with progress_bar("eval", len(samples)) as advance:

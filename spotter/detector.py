@@ -23,6 +23,9 @@ DEFAULT_SIZE = 640
 MAX_CANDIDATES = 3000
 """Boxes that enter non-maximum suppression, best first; a full gym has fewer above any useful score."""
 
+ONE_LABEL_IOU = 0.8
+"""Two boxes of different classes that overlap by more are one thing with two names: the better name stays."""
+
 _CLASS_OFFSET = 8192  # wider than any input: moves classes apart, so that one suppression serves all of them
 
 
@@ -46,6 +49,7 @@ class Detector:
         confidence: float = 0.25,
         iou: float = 0.45,
         max_detections: int = 300,
+        one_label_iou: float | None = ONE_LABEL_IOU,
         threads: int | None = None,
         providers: Sequence[str] | None = None,
     ) -> None:
@@ -53,6 +57,7 @@ class Detector:
         self.confidence = confidence
         self.iou = iou
         self.max_detections = max_detections
+        self.one_label_iou = one_label_iou
         self._session = _open_session(self.weights, threads, providers)
         self._read_input()
         self._read_output()
@@ -95,6 +100,9 @@ class Detector:
         boxes, scores, classes = select(
             raw, self.layout, confidence=self.confidence, iou=self.iou, max_detections=self.max_detections
         )
+        if self.one_label_iou is not None and len(boxes) > 1:
+            kept = suppress(boxes, scores, np.zeros_like(classes), self.one_label_iou)
+            boxes, scores, classes = boxes[kept], scores[kept], classes[kept]
         return sv.Detections(
             xyxy=placed.to_source(boxes),
             confidence=scores,

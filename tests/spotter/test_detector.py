@@ -61,7 +61,8 @@ def model(
 @pytest.mark.parametrize("classic", [True, False])
 @pytest.mark.parametrize("batch", [None, 1, 2])
 def test_both_layouts_and_any_batch_give_the_same_detections(tmp_path: Path, classic: bool, batch: int | None) -> None:
-    detector = Detector(model(tmp_path / "m.onnx", classic=classic, batch=batch), threads=1)
+    path = model(tmp_path / "m.onnx", classic=classic, batch=batch)
+    detector = Detector(path, threads=1, one_label_iou=None)
     assert detector.layout == ("classic" if classic else "no_objectness")
     assert detector.labels == ("person", "kettlebell")
     assert detector.size == SIZE
@@ -75,6 +76,13 @@ def test_both_layouts_and_any_batch_give_the_same_detections(tmp_path: Path, cla
         np.testing.assert_allclose(found.xyxy[0], [22, 11, 42, 21])
         assert found.xyxy.dtype == np.float32
     assert detector.detect([]) == []
+
+
+def test_one_thing_gets_one_label_unless_all_are_asked_for(tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx")
+    image = np.zeros((64, 64, 3), np.uint8)
+    assert Detector(path, threads=1).detect([image])[0].data["class_name"].tolist() == ["kettlebell"]
+    assert len(Detector(path, threads=1, one_label_iou=None).detect([image])[0]) == 2
 
 
 @pytest.mark.parametrize(
