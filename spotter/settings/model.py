@@ -200,6 +200,12 @@ class Rules(Section):
     rest_after: Seconds = Field(20, title="Rest after", description="kit at rest with nobody in reach ends its use")
     lost_after: Seconds = Field(10, title="Lost after", description="a lost track may be found again for so long")
     reach: float = Field(0.1, ge=0, le=1, title="Reach", description="share by which a person's box is grown")
+    sight_confidence: float = Field(
+        0.25, ge=0, le=1, title="Sight confidence", description="what is seen with a lower score counts as not seen"
+    )
+    use_confidence: float = Field(
+        0.5, ge=0, le=1, title="Use confidence", description="kit whose mean score in use is lower is not booked"
+    )
     camera_gap: Seconds = Field(15, title="Camera gap", description="no scene for longer is a camera without a picture")
     camera_lost_after: Seconds = Field(
         60, title="Camera lost after", description="open sessions end when there is no picture for so long"
