@@ -32,14 +32,17 @@ class Thresholds:
     camera_lost_after: int
     late_wait: int
     reach: float
+    sight_confidence: float
+    use_confidence: float
 
     @classmethod
     def of(cls, rules: Rules) -> Thresholds:
         """From settings."""
-        whole = {
-            name: seconds_to_ms(getattr(rules, name)) for name in cls.__dataclass_fields__ if name not in ("reach",)
+        shares = {name: getattr(rules, name) for name in ("reach", "sight_confidence", "use_confidence")}
+        durations = {
+            name: seconds_to_ms(getattr(rules, name)) for name in cls.__dataclass_fields__ if name not in shares
         }
-        return cls(reach=rules.reach, **whole)
+        return cls(**shares, **durations)
 
 
 @dataclass(frozen=True, slots=True)

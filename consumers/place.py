@@ -19,7 +19,7 @@ from consumers.rules.camera import CameraState
 from consumers.rules.kit import KitState
 from consumers.rules.station import UnitState
 from consumers.rules.use import EndedBy, SessionFact, Use
-from consumers.view import View
+from consumers.view import View, believed
 from spotter.errors import ServerError
 
 
@@ -125,6 +125,7 @@ class Place:
 
     def _interpret(self, view: View) -> list[SessionFact]:
         state, layout = self.state, self.layout
+        view = believed(view, layout.thresholds.sight_confidence)
         state.time = view.time
         facts: list[SessionFact] = []
         state.cameras[view.camera], coverage = camera.step(state.cameras.get(view.camera), view, layout.thresholds)

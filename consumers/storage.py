@@ -227,7 +227,7 @@ class Store:
     def _write_sessions(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         for start in range(0, len(rows), _ROWS_PER_STATEMENT):
             statement = self._insert(UsageSessionRow).values(rows[start : start + _ROWS_PER_STATEMENT])
-            changing = ("zone", "cameras", "ended_at", "active_seconds", "confidence", "ended_by")
+            changing = ("equipment", "zone", "cameras", "ended_at", "active_seconds", "confidence", "ended_by")
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["id"], set_={name: statement.excluded[name] for name in changing}

@@ -5,7 +5,7 @@ Integers keep the sums exact, so that history interpreted again, or in other pie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from spotter.events import Scene
@@ -42,6 +42,14 @@ class View:
     picture: bool = True
     people: tuple[Sighting, ...] = ()
     kit: tuple[Sighting, ...] = ()
+
+
+def believed(view: View, confidence: float) -> View:
+    """The view without what was seen with less than `confidence`: a tracker drags such boxes along on a guess."""
+    if all(found.score >= confidence for found in (*view.people, *view.kit)):
+        return view
+    people = tuple(found for found in view.people if found.score >= confidence)
+    return replace(view, people=people, kit=tuple(found for found in view.kit if found.score >= confidence))
 
 
 def to_ms(time: datetime) -> int:

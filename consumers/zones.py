@@ -6,6 +6,7 @@ when the centre of its box is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,6 +46,13 @@ class Polygon:
                 inside = not inside
             x1, y1 = x2, y2
         return inside
+
+    def near(self, point: Point, margin: float) -> bool:
+        """Whether the point is inside, or at most `margin` away from an edge."""
+        return self.contains(point) or any(
+            _distance(point, one, other) <= margin
+            for one, other in zip(self.corners, self.corners[1:] + self.corners[:1], strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +110,23 @@ def overlap(one: Box, other: Box) -> float:
     return -1.0 if width < 0 or height < 0 else width * height + 1e-12
 
 
+def area(box: Box) -> float:
+    """The area of a box."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 def distance_in_sizes(one: Box, other: Box) -> float:
     """How far apart two items' centres are, in sizes of the larger, by the worse of the two axes."""
     (x1, y1), (x2, y2) = centre(one), centre(other)
     width = max(one[2] - one[0], other[2] - other[0], 1e-6)
     height = max(one[3] - one[1], other[3] - other[1], 1e-6)
     return max(abs(x1 - x2) / width, abs(y1 - y2) / height)
+
+
+def _distance(point: Point, one: Point, other: Point) -> float:
+    """From a point to the line between two others."""
+    (x, y), (x1, y1), (x2, y2) = point, one, other
+    dx, dy = x2 - x1, y2 - y1
+    length = dx * dx + dy * dy
+    along = 0.0 if length == 0 else max(0.0, min(1.0, ((x - x1) * dx + (y - y1) * dy) / length))
+    return math.hypot(x - x1 - along * dx, y - y1 - along * dy)

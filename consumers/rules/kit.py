@@ -22,10 +22,19 @@ from consumers.rules.use import (
     update_if_due,
 )
 from consumers.view import Box, Sighting, View
-from consumers.zones import CameraZones, distance_in_sizes, grown, overlap
+from consumers.zones import area, distance_in_sizes, grown, overlap
 
 NEAR_SIZES = 1.5
 """An item's centre may be off by so many of its sizes and still be "near where it was last seen"."""
+
+SAME_SIZES = 0.5
+"""By no more than this, and of about the same area, it is the same thing under another label."""
+
+DOUBLE_SHARE = 0.8
+"""Of two boxes of one label of which one is in the other by this share, the less certain is no item of its own."""
+
+DOUBLE_IOU = 0.6
+"""The same for two labels, by intersection over union: small things lie in front of large ones."""
 
 
 @dataclass(slots=True)
@@ -33,17 +42,23 @@ class Item:
     """One item, by the track that shows it now."""
 
     track: str
-    label: str
     box: Box
     moving: bool
     in_use: bool
     """As it was last seen."""
+    votes: dict[str, float]
+    """label -> sum of its scores"""
     lost: int | None = None
     """Watched milliseconds since it was last seen; None while it is in the newest picture."""
     holder: str | None = None
     """Track of the person who was last in reach of it."""
     holder_box: Box | None = None
     use: Use | None = None
+
+    @property
+    def label(self) -> str:
+        """What it most probably is."""
+        return max(sorted(self.votes), key=self.votes.__getitem__)
 
 
 @dataclass(slots=True)
@@ -55,24 +70,22 @@ class KitState:
 
 def step(state: KitState, view: View, coverage: Coverage, layout: Layout) -> tuple[KitState, list[SessionFact]]:
     """Take a scene of the camera into account; scenes come in the order of their times."""
-    facts: list[SessionFact] = []
-    if coverage.lost:
-        facts += end(state, "camera_lost")
+    facts = end(state, "camera_lost") if coverage.lost else []
     if not view.picture:
         return state, facts
-    zones, thresholds = layout.zones_of(view.camera), layout.thresholds
-    _forget_lost(state, coverage.watched, thresholds.lost_after, facts)
-    matches = _match(state.items, view, thresholds.reach)
+    turn = _Turn(state, view, coverage.watched, layout, facts)
+    _forget_lost(turn)
+    found = _match(turn, _without_doubles(view.kit))
     for item in state.items:
-        found = matches.pop(item.track, None)
-        if found is None:
-            _miss(item, view, coverage.watched, layout, facts)
+        sighting = found.pop(item.track, None)
+        if sighting is None:
+            _miss(turn, item)
         else:
-            _see(item, found, view, coverage.watched, zones, layout, facts)
-    for found in matches.values():
-        item = Item(found.track, found.label, found.box, moving=False, in_use=False)
+            _see(turn, item, sighting)
+    for sighting in found.values():
+        item = Item(sighting.track, sighting.box, moving=False, in_use=False, votes={})
         state.items.append(item)
-        _see(item, found, view, 0, zones, layout, facts)
+        _see(turn, item, sighting)
     return state, facts
 
 
@@ -83,123 +96,182 @@ def end(state: KitState, ended_by: EndedBy) -> list[SessionFact]:
     return [tell(use, "ended", ended_by) for use in uses]
 
 
-def _forget_lost(state: KitState, watched: int, lost_after: int, facts: list[SessionFact]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One scene, with what it is taken into."""
+
+    state: KitState
+    view: View
+    watched: int
+    layout: Layout
+    facts: list[SessionFact]
+
+    def add(self, fact: SessionFact | None) -> None:
+        if fact is not None:
+            self.facts.append(fact)
+
+
+def _without_doubles(kit: tuple[Sighting, ...]) -> list[Sighting]:
+    """Each thing once, where the detector has put two boxes on it: the more certain one."""
+    kept: list[Sighting] = []
+    for one in sorted(kit, key=lambda sighting: (-sighting.score, sighting.track)):
+        for other in kept:
+            shared = overlap(one.box, other.box)
+            if shared <= 0:
+                continue
+            areas = area(one.box), area(other.box)
+            if one.label == other.label:
+                double = shared > DOUBLE_SHARE * min(areas)
+            else:
+                double = shared > DOUBLE_IOU * (sum(areas) - shared)
+            if double:
+                break
+        else:
+            kept.append(one)
+    return kept
+
+
+def _forget_lost(turn: _Turn) -> None:
     """Let more time pass for the items that are not seen, and end what nobody found again."""
     kept = []
-    for item in state.items:
+    for item in turn.state.items:
         if item.lost is not None:
-            item.lost += watched
-            if item.lost > lost_after:
+            item.lost += turn.watched
+            if item.lost > turn.layout.thresholds.lost_after:
                 if item.use is not None and item.use.session:
-                    facts.append(tell(item.use, "ended", "lost"))
+                    turn.facts.append(tell(item.use, "ended", "lost"))
                 continue
         kept.append(item)
-    state.items = kept
+    turn.state.items = kept
 
 
-def _match(items: list[Item], view: View, reach: float) -> dict[str, Sighting]:
+def _match(turn: _Turn, kit: list[Sighting]) -> dict[str, Sighting]:
     """What is found, by the track of the item that it is (stitched ones too), or by its own when it is new."""
-    known = {item.track for item in items}
-    fresh = [found for found in view.kit if found.track not in known]
-    matches = {found.track: found for found in view.kit if found.track in known}
-    missing = [item for item in items if item.track not in matches] if fresh else []
-    people = {person.track: person.box for person in view.people} if missing else {}
+    known = {item.track for item in turn.state.items}
+    matches = {found.track: found for found in kit if found.track in known}
+    fresh = [found for found in kit if found.track not in known]
+    missing = [item for item in turn.state.items if item.track not in matches] if fresh else []
     pairs = []
     for position, found in enumerate(fresh):
         for item in missing:
-            if item.label == found.label:
-                distance = distance_in_sizes(item.box, found.box)
-                if distance <= NEAR_SIZES or _with_same_person(item, found, people, reach):
-                    pairs.append((distance, position, item))
-    pairs.sort(key=lambda pair: (pair[0], pair[1], pair[2].track))
+            distance = distance_in_sizes(item.box, found.box)
+            if _may_be(turn, item, found.label, found.box, distance):
+                pairs.append((distance > SAME_SIZES, item.label != found.label, distance, position, item))
+    pairs.sort(key=lambda pair: (*pair[:4], pair[4].track))  # what is in the very place goes first
     stitched: set[int] = set()
-    for _, position, item in pairs:
+    for *_, position, item in pairs:
         if position not in stitched and item.track not in matches:
             stitched.add(position)
             matches[item.track] = fresh[position]
-    for position, found in enumerate(fresh):
-        if position not in stitched:
-            matches[found.track] = found
+    matches.update({found.track: found for position, found in enumerate(fresh) if position not in stitched})
     return matches
 
 
-def _with_same_person(item: Item, found: Sighting, people: dict[str, Box], reach: float) -> bool:
-    """Whether it appears in reach of who held the item: by track, or, that one gone, at the place they had."""
+def _may_be(turn: _Turn, item: Item, label: str, box: Box, distance: float) -> bool:
+    """Whether what appears is an item that is not seen any more.
+
+    Of the same label: near where it was, or with the person who had it. Of another label: in its very place and size,
+    within a moment, since a detector may change its mind about what a thing is.
+    """
+    if item.label != label:
+        alike = 0.5 <= (area(item.box) + 1e-9) / (area(box) + 1e-9) <= 2
+        return alike and distance <= SAME_SIZES and (item.lost or 0) <= FLICKER_MS
+    if distance <= NEAR_SIZES:
+        return True
     if item.holder is None or item.holder_box is None:
         return False
-    return overlap(grown(people.get(item.holder, item.holder_box), reach), found.box) >= 0
+    # The holder by track; that track gone too, whoever is at the place they had.
+    holder = next((person.box for person in turn.view.people if person.track == item.holder), item.holder_box)
+    return overlap(grown(holder, turn.layout.thresholds.reach), box) >= 0
 
 
-def _miss(item: Item, view: View, watched: int, layout: Layout, facts: list[SessionFact]) -> None:
+def _miss(turn: _Turn, item: Item) -> None:
     """The item is not in this picture."""
     if item.lost is not None:
         return
     item.lost = 0
-    use = item.use
-    if use is None:
-        return
     # A scene comes at once when something disappears, so it was there, and as it was, until now.
-    if item.in_use:
-        spend_used(use, watched, view.time if watched else use.last)
-        _add(facts, begin_if_due(use, view.time, layout.thresholds.use_after, layout.version))
-    else:
-        _idle(item, use, watched, layout, facts)
+    _spend(turn, item, used=item.in_use)
 
 
-def _see(
-    item: Item, found: Sighting, view: View, watched: int, zones: CameraZones, layout: Layout, facts: list[SessionFact]
-) -> None:
+def _see(turn: _Turn, item: Item, found: Sighting) -> None:
     """The item is in this picture, as `found`."""
-    holder = _holder(found, view, layout.thresholds.reach)
+    zones = turn.layout.zones_of(turn.view.camera)
+    holder = _holder(found, turn.view, turn.layout.thresholds.reach)
     in_use = (found.moving or holder is not None) and zones.holding(found.label, found.box) is None
-    use = item.use
-    if use is not None and item.lost is None:
+    if item.lost is None:
         # Kit that stops moving does so at this scene; someone who goes out of reach did so somewhere before it.
-        if item.in_use and (in_use or item.moving):
-            spend_used(use, watched, view.time if watched else use.last)
-            _add(facts, begin_if_due(use, view.time, layout.thresholds.use_after, layout.version))
-        else:
-            _idle(item, use, watched, layout, facts)
+        _spend(turn, item, used=item.in_use and (in_use or item.moving))
     item.track, item.box, item.moving, item.in_use, item.lost = found.track, found.box, found.moving, in_use, None
+    item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None:
         item.holder, item.holder_box = holder.track, holder.box
     if not in_use:
         return
-    use = item.use
-    if use is None:
-        use = item.use = Use(
-            subject=f"{view.camera}/{found.track}",
-            equipment=found.label,
+    if item.use is None:
+        item.use = Use(
+            subject=f"{turn.view.camera}/{found.track}",
+            equipment=item.label,
             unit=None,
             zone=zones.place_of(found.box, holder.box if holder else None),
-            started=view.time,
-            last=view.time,
+            started=turn.view.time,
+            last=turn.view.time,
         )
-    see_used(use, view.time, found.score, view.camera)
-    due = begin_if_due(use, view.time, layout.thresholds.use_after, layout.version)
-    _add(facts, due or update_if_due(use, view.time))
+    item.use.equipment = item.label
+    see_used(item.use, turn.view.time, found.score, turn.view.camera)
+    _begin_if_due(turn, item)
+    turn.add(update_if_due(item.use, turn.view.time))
 
 
-def _idle(item: Item, use: Use, watched: int, layout: Layout, facts: list[SessionFact]) -> None:
-    """Book time in which the item was seen out of use."""
-    use.idle += watched
-    if use.session and use.idle >= layout.thresholds.rest_after:
+def _spend(turn: _Turn, item: Item, *, used: bool) -> None:
+    """Book the watched time before this scene as use or as rest."""
+    use, thresholds = item.use, turn.layout.thresholds
+    if use is None:
+        return
+    if used:
+        spend_used(use, turn.watched, turn.view.time if turn.watched else use.last)
+        _begin_if_due(turn, item)
+        return
+    use.idle += turn.watched
+    if use.session and use.idle >= thresholds.rest_after:
         item.use = None
-        facts.append(tell(use, "ended", "rest"))
+        turn.facts.append(tell(use, "ended", "rest"))
     elif not use.session and use.idle > FLICKER_MS:
         item.use = None
+
+
+def _begin_if_due(turn: _Turn, item: Item) -> None:
+    """Make a candidate a session, or the continuation of the one whose track broke while this one was there already."""
+    use, thresholds = item.use, turn.layout.thresholds
+    if use is None or use.session or use.active < thresholds.use_after or use.confidence < thresholds.use_confidence:
+        return
+    for other in turn.state.items:
+        if other is item or other.lost is None or other.use is None or not other.use.session:
+            continue
+        if _may_be(turn, other, item.label, item.box, distance_in_sizes(other.box, item.box)):
+            _continue(other.use, use)
+            item.use, other.use = other.use, None
+            for label, votes in other.votes.items():
+                item.votes[label] = item.votes.get(label, 0.0) + votes
+            item.use.equipment = item.label
+            return
+    turn.add(begin_if_due(use, turn.view.time, thresholds.use_after, turn.layout.version))
+
+
+def _continue(session: Use, use: Use) -> None:
+    """Add a candidate to the session that it is part of; time in which both were seen counts once."""
+    both = max(0, session.last - use.started)
+    session.active += max(0, use.active - both)
+    session.last, session.idle = max(session.last, use.last), 0
+    session.score_sum += use.score_sum
+    session.score_count += use.score_count
 
 
 def _holder(found: Sighting, view: View, reach: float) -> Sighting | None:
     """The person in reach who overlaps the item most."""
     best, best_area = None, -0.5
     for person in view.people:
-        area = overlap(grown(person.box, reach), found.box)
-        if area > best_area:
-            best, best_area = person, area
+        shared = overlap(grown(person.box, reach), found.box)
+        if shared > best_area:
+            best, best_area = person, shared
     return best
-
-
-def _add(facts: list[SessionFact], fact: SessionFact | None) -> None:
-    if fact is not None:
-        facts.append(fact)

@@ -22,6 +22,10 @@ from consumers.rules.use import (
 from consumers.view import Sighting, View
 from consumers.zones import feet
 
+STAY_HEIGHTS = 0.05
+"""Who is in the zone stays in it until they are outside by so much of their height: a detector's boxes tremble, and
+one that ends at the zone's very edge must not open and close it."""
+
 
 @dataclass(slots=True)
 class Watch:
@@ -54,7 +58,7 @@ def step(state: UnitState | None, view: View, station: Station, layout: Layout) 
     thresholds = layout.thresholds
     facts: list[SessionFact] = []
     sees = view.camera in station.cameras
-    inside = _people_inside(view, station, layout) if sees and view.picture else []
+    inside = _people_inside(state, view, station, layout) if sees and view.picture else []
     _spend_time_before(state, view, inside, thresholds, station, facts, layout.version)
     state.time = view.time
     if not sees:
@@ -81,10 +85,17 @@ def end(state: UnitState, ended_by: EndedBy) -> list[SessionFact]:
     return [tell(use, "ended", ended_by)] if use is not None and use.session else []
 
 
-def _people_inside(view: View, station: Station, layout: Layout) -> list[Sighting]:
+def _people_inside(state: UnitState, view: View, station: Station, layout: Layout) -> list[Sighting]:
     polygons = layout.zones_of(view.camera).polygons
     names = layout.zone_names_of_unit.get((view.camera, station.unit), ())
-    return [person for person in view.people if any(polygons[name].contains(feet(person.box)) for name in names)]
+    watch = state.watches.get(view.camera)
+    before = watch.people if watch is not None else []
+    inside = []
+    for person in view.people:
+        margin = (person.box[3] - person.box[1]) * STAY_HEIGHTS if person.track in before else 0.0
+        if any(polygons[name].near(feet(person.box), margin) for name in names):
+            inside.append(person)
+    return inside
 
 
 def _spend_time_before(
