@@ -118,7 +118,7 @@ def mosaic(pictures: Sequence[Picture], size: int, random: np.random.Generator) 
     for picture, (x1, y1, x2, y2) in zip(pictures, quarters, strict=True):
         height, width = picture.pixels.shape[:2]
         w, h = x2 - x1, y2 - y1
-        factor = max(w / width, h / height) * random.uniform(0.75, 1.5)
+        factor = max(w / width, h / height) * random.uniform(0.75, 1.8)
         shift = np.array([w, h]) - np.array([width, height]) * factor
         matrix = np.array([[factor, 0, 0], [0, factor, 0]], dtype=np.float64)
         matrix[:, 2] = shift * random.uniform(0, 1, 2)

@@ -15,6 +15,8 @@ from models.cutouts import Cutout
 from models.labels import DataError, Sample, count_boxes
 from models.pixels import as_pixels, read_pixels
 
+ZOOM = (np.log(0.7), np.log(2.0))  # of single pictures, relative to their fit into the square
+PLAIN_SHAPE = (480, 640, 3)
 LOAD_SIDE_PX = 960  # longer side at which pictures are kept in memory: one and a half times what training sees
 
 
@@ -31,6 +33,8 @@ class MixSettings:
     paste_photo: float = 0.5
     """Share of photos and renders that get pasted items."""
     paste_most: int = 4
+    plain: float = 0.25
+    """Share of backgrounds that are one bright or dark colour, like a kiosk's table or a shop's photo."""
     item_scale: dict[str, float] = field(
         default_factory=lambda: {"exercise_ball": 2.2, "foam_roller": 1.3, "yoga_block": 0.8, "lacrosse_ball": 0.4}
     )
@@ -69,7 +73,7 @@ class Mixer:
         if random.random() < self.settings.mosaic:
             picture = mosaic([self._one(random) for _ in range(4)], size, random)
         else:
-            picture = place(self._one(random), size, float(random.uniform(0.7, 1.5)), random)
+            picture = place(self._one(random), size, float(np.exp(random.uniform(*ZOOM))), random)
         if random.random() < 0.5:
             picture = flip(picture)
         pixels = shift_colours(np.ascontiguousarray(picture.pixels), random)
@@ -80,6 +84,8 @@ class Mixer:
         pictures, weights = self._groups[int(random.choice(len(self._groups), p=self._shares))]
         picture = pictures[int(random.choice(len(pictures), p=weights))]
         empty = not len(picture.rows)
+        if empty and self._banked and random.random() < self.settings.plain:
+            picture = Picture(np.full(PLAIN_SHAPE, random.integers(0, 256, 3), np.uint8), picture.rows)
         if not self._banked or (not empty and random.random() > self.settings.paste_photo):
             return picture
         for _ in range(int(random.integers(1, self.settings.paste_most + 1))):
@@ -87,7 +93,7 @@ class Mixer:
             cut = recolour(self._bank[label][int(random.integers(len(self._bank[label])))], random)
             longer = max(picture.pixels.shape[:2])
             typical = 0.16 * self.settings.item_scale.get(self._labels[label], 1.0)
-            share = float(np.clip(typical * np.exp(random.normal(0, 0.6)), 0.02, 0.6))
+            share = float(np.clip(typical * np.exp(random.normal(0, 0.8)), 0.02, 0.9))
             picture = paste(picture, cut, share * longer, random)
         return picture
 

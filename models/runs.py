@@ -59,7 +59,7 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     backgrounds = [s for folder in settings.backgrounds for s in read_folder(folder, len(labels))]
     cutouts = [cut for folder in settings.cutouts for cut in read_cutouts(folder, labels)]
     if settings.cutouts:
-        cutouts += cut_from_boxes(data_set.train, labels, frozenset({KEPT_LABEL}))
+        cutouts += cut_from_boxes([*data_set.train, *renders], labels, frozenset({KEPT_LABEL}))
     mixer = Mixer(labels, data_set.train, backgrounds, renders, cutouts)
     start = read_network(settings.start)
     network = transfer(start, labels, plan.seed)

@@ -33,7 +33,7 @@ class TrainingError(SpotterError):
 class TrainSettings:
     """One training run; the defaults made the shipped weights."""
 
-    epochs: int = 60
+    epochs: int = 28
     pictures: int = 400
     """Training pictures in an epoch: they are composed anew each time, so an epoch is only a unit of time."""
     batch: int = 16

@@ -28,7 +28,7 @@ class LossWeights:
     box: float = 0.05
     objectness: float = 1.0
     classes: float = 0.3
-    keep: float = 3.0
+    keep: float = 2.0
     """Of distillation, relative to the terms it is added to."""
 
 
