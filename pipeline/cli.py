@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.capture import VideoInfo, open_capture
 from pipeline.capture.diagnosis import shown
-from pipeline.detection import open_detector
+from pipeline.detection import open_finder
 from pipeline.recording import record as record_scenes
 from spotter.errors import SettingsError, SpotterError
 from spotter.events import NAME_PATTERN
@@ -54,7 +54,7 @@ def record(
     """
     settings, name = _one_camera(config, name, uri)
     began = _parse_start(start)
-    detector = open_detector(settings)
+    finder = open_finder(settings)
     count = 0
     with _progress() as bar:
         task = bar.add_task(shown(settings.cameras[name]), total=seconds)
@@ -62,7 +62,7 @@ def record(
         def advance(done: float, total: float) -> None:
             bar.update(task, completed=done, total=total or None)
 
-        scenes = record_scenes(settings, name, detector, start=began, seconds=seconds, progress=advance)
+        scenes = record_scenes(settings, name, finder, start=began, seconds=seconds, progress=advance)
         with _writable(out) as file:
             try:
                 for scene in scenes:

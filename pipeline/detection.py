@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import supervision as sv
+from numpy.typing import NDArray
 
 from pipeline.capture.base import Image
 from pipeline.tracking import FAINT_SCORE
+from spotter.detector import Detector
+from spotter.letterbox import Letterbox
 from spotter.settings import Settings
 from spotter.weights import weights_path
 
@@ -20,16 +24,41 @@ _WORTH_IT = 0.9
 
 
 class FindsObjects(Protocol):
-    """Finds objects in pictures; `spotter.detector.Detector` does."""
+    """Finds objects in pictures, in two steps: the second of one batch may run while the first of the next does."""
 
-    def detect(self, images: Sequence[Image]) -> list[sv.Detections]:
-        """For each picture its boxes in pixels, scores and `class_name`."""
+    def prepare(self, images: Sequence[Image]) -> Any:
+        """What `find` takes. Valid until the second next call of `prepare`."""
+
+    def find(self, prepared: Any) -> list[sv.Detections]:
+        """For each picture its boxes in pixels, scores from `FAINT_SCORE` up, and `class_name`."""
 
 
-def open_detector(settings: Settings) -> FindsObjects:
+class OnnxFinder:
+    """Finds objects with the shared detector."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._buffers: deque[NDArray[np.float32]] = deque([np.empty((0, 3, 0, 0), dtype=np.float32)] * 2)
+
+    def prepare(self, images: Sequence[Image]) -> tuple[NDArray[np.float32], list[Letterbox]]:
+        """The network's input in one of two buffers that take turns, and where the pictures lie in it."""
+        self._buffers.rotate()
+        if len(self._buffers[0]) < len(images):
+            first, _ = self._detector.preprocess(images[0])
+            self._buffers[0] = np.empty((len(images), *first.shape), dtype=np.float32)
+        batch = self._buffers[0][: len(images)]
+        placed = [self._detector.preprocess(image, out)[1] for image, out in zip(images, batch, strict=True)]
+        return batch, placed
+
+    def find(self, prepared: tuple[NDArray[np.float32], list[Letterbox]]) -> list[sv.Detections]:
+        """Network and non-maximum suppression."""
+        batch, placed = prepared
+        raw = self._detector.infer(batch)
+        return [self._detector.postprocess(one, where) for one, where in zip(raw, placed, strict=True)]
+
+
+def open_finder(settings: Settings) -> OnnxFinder:
     """The detector that the settings name, warm. Raises WeightsError."""
-    from spotter.detector import Detector
-
     detector = Detector(
         weights_path(settings.model),
         confidence=FAINT_SCORE,
@@ -37,26 +66,26 @@ def open_detector(settings: Settings) -> FindsObjects:
         threads=settings.detector.threads,
     )
     detector.warm_up()
-    return detector
+    return OnnxFinder(detector)
 
 
-def best_batch(detector: FindsObjects, cameras: int) -> int:
+def best_batch(finder: FindsObjects, cameras: int) -> int:
     """How many pictures to detect at once, found by trying: on CPUs mostly one."""
     picture = np.full((360, 640, 3), 114, dtype=np.uint8)
-    best, best_seconds = 1, _seconds_each(detector, [picture])
+    best, best_seconds = 1, _seconds_each(finder, [picture])
     for count in _BATCHES[1:]:
         if count > cameras:
             break
-        seconds = _seconds_each(detector, [picture] * count)
+        seconds = _seconds_each(finder, [picture] * count)
         if seconds < best_seconds * _WORTH_IT:
             best, best_seconds = count, seconds
     return best
 
 
-def _seconds_each(detector: FindsObjects, pictures: list[Image]) -> float:
+def _seconds_each(finder: FindsObjects, pictures: list[Image]) -> float:
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        detector.detect(pictures)
+        finder.find(finder.prepare(pictures))
         times.append((time.perf_counter() - began) / len(pictures))
     return min(times)

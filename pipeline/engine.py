@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any, Protocol
 
 import structlog
 import supervision as sv
 
-from pipeline.capture import Feed, Frame
+from pipeline.capture import Frame
 from pipeline.detection import FindsObjects
 from pipeline.rates import Rate
 from pipeline.scene import Draft
@@ -25,17 +27,34 @@ Looked = Callable[[Frame, sv.Detections], None]
 """Gets every frame that was looked at, with what was found in it."""
 
 
+class GivesFrames(Protocol):
+    """A slot with a camera's newest frame; `Feed` is one."""
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether a frame waits to be taken."""
+
+    def take(self) -> Frame | None:
+        """The newest frame, once."""
+
+
 class Lane:
     """One camera's way through the engine."""
 
     def __init__(
-        self, name: str, feed: Feed, watcher: Watcher, keep: Callable[[Draft], None], looked: Looked | None = None
+        self,
+        name: str,
+        feed: GivesFrames,
+        watcher: Watcher,
+        keep: Callable[[Draft], None],
+        looked: Looked | None = None,
     ) -> None:
         self.name, self.feed, self.watcher = name, feed, watcher
         self.detected = Rate()
         self.processed_at: float | None = None
         """Monotonic time at which a frame was last looked at."""
-        self.served_at = 0.0
+        self.served = 0
+        """The turn in which a frame was last taken."""
         self._keep, self._looked = keep, looked
         self._lock = threading.Lock()
 
@@ -59,15 +78,24 @@ class Lane:
 
 
 class Engine:
-    """Runs the detector over the lanes' newest frames, longest waiting camera first, in its own thread."""
+    """Runs the detector over the lanes' newest frames, longest waiting camera first.
 
-    def __init__(self, detector: FindsObjects, *, batch: int = 1) -> None:
+    While the network looks at one batch, in a thread of its own, the engine's thread prepares the next one and tracks
+    what was found in the last: on a full load the network never waits.
+    """
+
+    def __init__(self, finder: FindsObjects, *, batch: int = 1) -> None:
         self.error: str | None = None
         """Why the detector failed last, until it works again."""
         self.busy_since: float | None = None
-        """Monotonic time at which the detector began what it is at."""
-        self._detector, self._batch = detector, batch
+        """Monotonic time at which the network began what it is at."""
+        self.looked = 0
+        """Frames looked at so far."""
+        self._finder, self._batch = finder, batch
         self._lanes: tuple[Lane, ...] = ()
+        self._turn = 0
+        self._picked: list[tuple[Lane, Frame]] = []
+        self._network = _Network(finder)
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -77,14 +105,43 @@ class Engine:
 
     def start(self, lanes: Sequence[Lane]) -> None:
         """Begin to look."""
-        self._lanes = tuple(lanes)
+        self.use(lanes)
         self._thread.start()
+
+    def use(self, lanes: Sequence[Lane]) -> None:
+        """Look at these cameras, when `step` is called."""
+        self._lanes = tuple(lanes)
 
     def stop(self, seconds: float) -> None:
         """End, waiting for at most so long."""
         self._stop.set()
         self._wake.set()
+        self._network.stop()
         self._thread.join(seconds)
+
+    def step(self, *, begin: bool = True) -> bool:
+        """Send the frames of the cameras that waited longest to the network (unless not to `begin` anything) and take
+        in what it found in those before; whether there was anything to do.
+        """
+        picked = self._pick() if begin else []
+        try:
+            prepared = self._finder.prepare([frame.image for _, frame in picked]) if picked else None
+            before, self._picked = self._picked, []
+            found = self._network.found() if before else []
+            if picked:
+                self._network.look(prepared)
+                self._picked, self.busy_since = picked, time.monotonic()
+            for (lane, frame), detections in zip(before, found, strict=True):
+                lane.handle(frame, detections)
+                self.looked += 1
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base; cameras must go on being watched
+            self._fail(error)
+        else:
+            if before:
+                self.error = None
+        if not self._picked:
+            self.busy_since = None
+        return bool(picked or before)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -92,27 +149,55 @@ class Engine:
                 self._wake.wait(_IDLE_SECONDS)
                 self._wake.clear()
 
-    def step(self) -> bool:
-        """Look at the frames of the cameras that waited longest; whether there were any."""
-        waiting = sorted((lane for lane in self._lanes if lane.feed.has_frame), key=lambda lane: lane.served_at)
+    def _pick(self) -> list[tuple[Lane, Frame]]:
+        waiting = sorted((lane for lane in self._lanes if lane.feed.has_frame), key=lambda lane: lane.served)
         picked = [(lane, frame) for lane in waiting[: self._batch] if (frame := lane.feed.take()) is not None]
-        if not picked:
-            return False
-        self.busy_since = time.monotonic()
         for lane, _ in picked:
-            lane.served_at = self.busy_since
+            self._turn += 1
+            lane.served = self._turn
+        return picked
+
+    def _fail(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        if reason != self.error:
+            log.error("detection_failed", error=reason, exc_info=error)
+        self.error = reason
+        self._stop.wait(_AFTER_ERROR_SECONDS)
+
+
+class _Network:
+    """The thread in which the network runs: a daemon, for a native call that hangs must not hold up the end."""
+
+    def __init__(self, finder: FindsObjects) -> None:
+        self._finder = finder
+        self._wanted: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[list[sv.Detections] | Exception] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="network", daemon=True).start()
+
+    def look(self, prepared: Any) -> None:
+        """Begin to look; `found` gives the outcome. One at a time."""
+        self._wanted.put(prepared)
+
+    def found(self) -> list[sv.Detections]:
+        """What was found, waiting for it. Raises what the detector raised."""
+        result = self._results.get()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def stop(self) -> None:
+        """End after what is being looked at."""
+        self._wanted.put(_END)
+
+    def _run(self) -> None:
+        while (prepared := self._wanted.get()) is not _END:
+            self._results.put(self._outcome(prepared))
+
+    def _outcome(self, prepared: Any) -> list[sv.Detections] | Exception:
         try:
-            found = self._detector.detect([frame.image for _, frame in picked])
-            for (lane, frame), detections in zip(picked, found, strict=True):
-                lane.handle(frame, detections)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-            if reason != self.error:
-                log.exception("detection_failed", cameras=[lane.name for lane, _ in picked])
-            self.error = reason
-            self._stop.wait(_AFTER_ERROR_SECONDS)
-        else:
-            self.error = None
-        finally:
-            self.busy_since = None
-        return True
+            return self._finder.find(prepared)
+        except Exception as error:  # noqa: BLE001 - handed to the engine's thread, which tells of it
+            return error
+
+
+_END = object()

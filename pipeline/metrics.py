@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pipeline.capture import Feed
 from pipeline.engine import Lane
 from pipeline.keeper import Keeper
 from pipeline.outbox import Outbox
@@ -18,8 +19,8 @@ from spotter.errors import ServerError
 class PipelineCollector(Collector):
     """Gives what the pipeline's parts know of themselves."""
 
-    def __init__(self, lanes: Sequence[Lane], outbox: Outbox, keeper: Keeper) -> None:
-        self._lanes, self._outbox, self._keeper = lanes, outbox, keeper
+    def __init__(self, cameras: Sequence[tuple[Lane, Feed]], outbox: Outbox, keeper: Keeper) -> None:
+        self._cameras, self._outbox, self._keeper = cameras, outbox, keeper
 
     def collect(self) -> Iterable[Metric]:
         """All figures, of now."""
@@ -28,8 +29,8 @@ class PipelineCollector(Collector):
         detected = GaugeMetricFamily("spotter_detected_fps", "Frames a second looked at", labels=["camera"])
         age = GaugeMetricFamily("spotter_look_age_seconds", "Since a frame was looked at", labels=["camera"])
         pending = GaugeMetricFamily("spotter_outbox_scenes", "Scenes not committed yet", labels=["camera"])
-        for lane in self._lanes:
-            captured.add_metric([lane.name], lane.feed.captured.per_second(now))
+        for lane, feed in self._cameras:
+            captured.add_metric([lane.name], feed.captured.per_second(now))
             detected.add_metric([lane.name], lane.detected.per_second(now))
             if lane.processed_at is not None:
                 age.add_metric([lane.name], now - lane.processed_at)

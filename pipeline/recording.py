@@ -23,7 +23,7 @@ Progress = Callable[[float, float], None]
 def record(
     settings: Settings,
     name: str,
-    detector: FindsObjects,
+    finder: FindsObjects,
     *,
     start: datetime,
     seconds: float | None = None,
@@ -39,8 +39,8 @@ def record(
     watcher = Watcher(
         settings.site, name, camera, id_prefix=stream[-4:].lower(), confidence=settings.detector.confidence
     )
-    drafts = _file(camera, name, watcher, detector, start, seconds, progress) if camera.is_file else None
-    for seq, draft in enumerate(drafts or _live(camera, name, watcher, detector, seconds, progress)):
+    drafts = _file(camera, name, watcher, finder, start, seconds, progress) if camera.is_file else None
+    for seq, draft in enumerate(drafts or _live(camera, name, watcher, finder, seconds, progress)):
         yield draft.numbered(stream, seq, 0)
 
 
@@ -48,7 +48,7 @@ def _file(
     camera: Camera,
     name: str,
     watcher: Watcher,
-    detector: FindsObjects,
+    finder: FindsObjects,
     start: datetime,
     seconds: float | None,
     progress: Progress,
@@ -65,7 +65,7 @@ def _file(
             if not sampler.takes(at):
                 continue
             frame = Frame(capture.retrieve(), start + timedelta(seconds=at), at)
-            if watcher.wants(frame) and (draft := watcher.see(frame, detector.detect([frame.image])[0])):
+            if watcher.wants(frame) and (draft := watcher.see(frame, finder.find(finder.prepare([frame.image]))[0])):
                 yield draft
     finally:
         capture.close()
@@ -73,7 +73,7 @@ def _file(
 
 
 def _live(
-    camera: Camera, name: str, watcher: Watcher, detector: FindsObjects, seconds: float | None, progress: Progress
+    camera: Camera, name: str, watcher: Watcher, finder: FindsObjects, seconds: float | None, progress: Progress
 ) -> Iterator[Draft]:
     feed = Feed(name, open_capture(name, camera), detect_fps=camera.detect_fps, wants=watcher.wants)
     feed.start()
@@ -88,7 +88,7 @@ def _live(
                 continue
             began = began or frame.at
             progress(frame.at - began, seconds or 0)
-            if draft := watcher.see(frame, detector.detect([frame.image])[0]):
+            if draft := watcher.see(frame, finder.find(finder.prepare([frame.image]))[0]):
                 yield draft
     finally:
         feed.stop()

@@ -14,7 +14,7 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from pipeline.capture import Feed, Frame, open_capture
-from pipeline.detection import FindsObjects, best_batch, open_detector
+from pipeline.detection import FindsObjects, best_batch, open_finder
 from pipeline.engine import Engine, Lane
 from pipeline.health import Vitals, has_picture, judge
 from pipeline.keeper import Keeper
@@ -43,13 +43,13 @@ _WATCHED_LOOK_SECONDS = 0.5  # a quiet camera that somebody watches is looked at
 
 def run(settings: Settings, *, metrics_port: int | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises SpotterError where it can't begin."""
-    mqtt, detector = _needs(settings), open_detector(settings)
+    mqtt, finder = _needs(settings), open_finder(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    service = Service(settings, mqtt, detector)
+    service = Service(settings, mqtt, finder)
     if metrics_port is not None:
-        serve_metrics(metrics_port, PipelineCollector(service.lanes, service.outbox, service.keeper))
+        serve_metrics(metrics_port, PipelineCollector(service.cameras, service.outbox, service.keeper))
     service.run(stop)
 
 
@@ -78,7 +78,7 @@ class Watch:
             id_prefix=run_prefix(service.outbox.run),
             confidence=settings.detector.confidence,
         )
-        feed = Feed(
+        self.feed = Feed(
             name,
             open_capture(name, camera),
             detect_fps=camera.detect_fps,
@@ -86,7 +86,7 @@ class Watch:
             wants=self._watcher.wants,
             on_frame=service.engine.wake,
         )
-        self.lane = Lane(name, feed, self._watcher, service.keeper.put, self._preview)
+        self.lane = Lane(name, self.feed, self._watcher, service.keeper.put, self._preview)
         self._judged: tuple[str, str | None] | None = None
         self._published_at = self._preview_at = float("-inf")
         self._drawing: Future[None] | None = None
@@ -110,7 +110,7 @@ class Watch:
         return Status(state="offline", time=datetime.now(timezone.utc), reason="the pipeline was stopped")
 
     def _vitals(self, now: float) -> Vitals:
-        feed, lane = self.lane.feed, self.lane
+        feed, lane = self.feed, self.lane
         state, frame_at, looked_at = feed.state, feed.last_frame_at, lane.processed_at
         return Vitals(
             phase=state.phase,
@@ -127,7 +127,7 @@ class Watch:
     def _status(self, vitals: Vitals, now: float) -> Status:
         state, reason = judge(vitals)
         fps = FramesPerSecond(
-            captured=round(self.lane.feed.captured.per_second(now), 1),
+            captured=round(self.feed.captured.per_second(now), 1),
             detected=round(self.lane.detected.per_second(now), 1),
         )
         return Status(
@@ -156,17 +156,17 @@ class Watch:
 class Service:
     """The running pipeline."""
 
-    def __init__(self, settings: Settings, mqtt: Mqtt, detector: FindsObjects) -> None:
+    def __init__(self, settings: Settings, mqtt: Mqtt, finder: FindsObjects) -> None:
         self.settings, self.mqtt = settings, mqtt
         self.outbox = Outbox(
             settings.data / "outbox.db", hours=settings.outbox.hours, mebibytes=settings.outbox.mebibytes
         )
         self.keeper = Keeper(self.outbox, self._kept)
-        self.engine = Engine(detector, batch=best_batch(detector, len(settings.cameras)))
+        self.engine = Engine(finder, batch=best_batch(finder, len(settings.cameras)))
         self.courier = Courier()
         self.artists = ThreadPoolExecutor(1, thread_name_prefix="preview")
         self.watches = {name: Watch(self, name, camera) for name, camera in settings.cameras.items()}
-        self.lanes = [watch.lane for watch in self.watches.values()]
+        self.cameras = [(watch.lane, watch.feed) for watch in self.watches.values()]
         self._links = tuple(watch.link for watch in self.watches.values()) + self._left_over()
         self._dropped, self._dropped_at = 0, float("-inf")
 
@@ -177,9 +177,9 @@ class Service:
             link.start()
         self.keeper.start()
         self.courier.start(self._links)
-        self.engine.start(self.lanes)
-        for lane in self.lanes:
-            lane.feed.start()
+        self.engine.start([lane for lane, _ in self.cameras])
+        for _, feed in self.cameras:
+            feed.start()
         try:
             while not stop.wait(_TICK_SECONDS):
                 now = time.monotonic()
@@ -219,8 +219,8 @@ class Service:
 
     def _stop(self) -> None:
         """Stop within 3 s, whatever hangs: what hangs is a daemon thread."""
-        for lane in self.lanes:
-            lane.feed.stop()
+        for _, feed in self.cameras:
+            feed.stop()
         self.engine.stop(0.8)
         self.keeper.stop(0.5)
         self.artists.shutdown(wait=False, cancel_futures=True)

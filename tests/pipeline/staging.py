@@ -57,7 +57,10 @@ def detections(*found: tuple[str, float, tuple[float, float, float, float]]) -> 
 class ColourDetector:
     """Finds green people and red kettlebells in real pictures."""
 
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[sv.Detections]:
+    def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
+        return images
+
+    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[sv.Detections]:
         return [self._one(image) for image in images]
 
     def _one(self, image: NDArray[np.uint8]) -> sv.Detections:

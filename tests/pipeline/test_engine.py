@@ -44,6 +44,8 @@ def test_the_camera_that_waited_longest_is_next() -> None:
     engine._lanes = tuple(lane(name, slot) for name, slot in slots.items())
     for _ in range(30):
         engine.step()
+    engine.step(begin=False)
+    assert engine.looked == 30
     assert [slot.taken for slot in slots.values()] == [10, 10, 10]
 
 
@@ -60,7 +62,10 @@ class Failing:
     def __init__(self) -> None:
         self.fails = True
 
-    def detect(self, images: Sequence[object]) -> list[object]:
+    def prepare(self, images: Sequence[object]) -> Sequence[object]:
+        return images
+
+    def find(self, images: Sequence[object]) -> list[object]:
         if self.fails:
             raise RuntimeError("out of memory\nand more")
         return [detections() for _ in images]
@@ -73,10 +78,12 @@ def test_a_failing_detector_is_told_of_and_tried_again(monkeypatch: pytest.Monke
     one = lane("a", Slot())
     engine._lanes = (one,)
     engine.step()
+    engine.step(begin=False)
     assert engine.error == "RuntimeError: out of memory"
     assert one.processed_at is None
     detector.fails = False
     engine.step()
+    engine.step(begin=False)
     assert engine.error is None
     assert one.processed_at is not None
 
@@ -85,7 +92,10 @@ def test_a_hanging_detector_does_not_hang_the_stop() -> None:
     held = threading.Event()
 
     class Hanging:
-        def detect(self, images: Sequence[object]) -> list[object]:
+        def prepare(self, images: Sequence[object]) -> Sequence[object]:
+            return images
+
+        def find(self, images: Sequence[object]) -> list[object]:
             held.wait(10)
             return [detections() for _ in images]
 
