@@ -17,7 +17,9 @@ from models.augment import MIN_SIDE_PX  # noqa: E402
 from models.cutouts import Cutout, read_cutouts  # noqa: E402
 from models.labels import Sample  # noqa: E402
 from models.mixing import Mixer  # noqa: E402
+from models.runs import read_network, write_network  # noqa: E402
 from models.training import Epoch, TrainSettings, train  # noqa: E402
+from models.yolov5.checkpoint import CheckpointError  # noqa: E402
 from models.yolov5.loss import DetectionLoss, match  # noqa: E402
 from models.yolov5.network import YoloV5  # noqa: E402
 from models.yolov5.transfer import transfer  # noqa: E402
@@ -149,3 +151,30 @@ def test_cutouts_leave_white_behind_and_keep_a_handle_open(tmp_path: Path) -> No
     assert cut.mask[140 - top, 97 - left] == 255  # print on it
     assert cut.mask[60 - top, 100 - left] == 0  # inside the handle
     assert cut.mask[0, 0] == 0
+
+
+def test_a_start_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.pt"
+    torch.save({"format": "spotter.yolov5/1", "labels": ["person"], "size": "n", "state": {}}, damaged)
+    foreign = tmp_path / "foreign.pt"
+    torch.save({"weights": torch.zeros(2)}, foreign)
+    garbage = tmp_path / "garbage.pt"
+    garbage.write_bytes(b"garbage")
+    for path, cause in (
+        (tmp_path / "none.pt", "no such file"),
+        (damaged, "damaged"),
+        (foreign, "neither a run"),
+        (garbage, "not a readable YOLOv5 checkpoint"),
+    ):
+        with pytest.raises(CheckpointError, match=f"{path.name}: {cause}") as error:
+            read_network(path)
+        assert "\n" not in str(error.value)
+
+
+def test_a_network_is_read_as_it_was_written(tmp_path: Path) -> None:
+    network = YoloV5(LABELS, "s")
+    write_network(network, tmp_path / "a.pt")
+    again = read_network(tmp_path / "a.pt")
+    assert (again.labels, again.variant) == (LABELS, "s")
+    for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
