@@ -119,9 +119,8 @@ class InterpreterStateRow(Base):
 
     site: Mapped[str] = mapped_column(String(64), primary_key=True)
     place: Mapped[str] = mapped_column(String(255), primary_key=True)
-    revision: Mapped[int] = mapped_column(
-        BigInteger, comment="grows by one a write: who expects another one is no longer the owner"
-    )
+    revision: Mapped[int] = mapped_column(BigInteger)
+    """Grows by one with each write: a writer that expects another one is no longer the owner."""
     state: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the [server] extra")
 pytest.importorskip("redis", reason="needs the [server] extra")
 
-from spotter.settings import Settings, loads  # noqa: E402
-from .servers import Postgresql, Server, mosquitto, redis_server  # noqa: E402
+from spotter.settings import Settings, loads
+
+from .servers import Postgresql, Server, mosquitto, redis_server
 
 _numbers = itertools.count()
 

@@ -163,13 +163,12 @@ class FakePipeline:
     def _run(self) -> None:
         while not self._stop.is_set():
             now = time.monotonic()
+            due: list[tuple[Scene, int]] = []
             with self._lock:
-                due = []
                 for key, kept in self._outbox.items():
                     floor = min(kept, default=0)
-                    for seq in sorted(kept)[:200]:
-                        if now - self._sent.get((*key, seq), 0) > self._again_after:
-                            due.append((kept[seq], floor))
+                    late = [s for s in sorted(kept)[:200] if now - self._sent.get((*key, s), 0) > self._again_after]
+                    due += [(kept[seq], floor) for seq in late]
             for item, floor in due:
                 body = item.model_copy(update={"floor": floor}).to_json()
                 if self._client.publish(topics.scene(item.site, item.camera), body) is None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-
 from .chain import Chain
 from .scenes import FakePipeline, Film, kettlebell, person
 from .servers import Server
