@@ -18,7 +18,7 @@ from models.synth.poses import Standpoint
 from models.synth.skeleton import Hand, Pose, Posed
 from models.synth.stage import Camera
 
-BELL_SEEDS = (3, 8, 21, 34)  # looks of the four kettlebells
+BELLS = ((3, "vinyl"), (8, "iron"), (21, "iron"), (34, "band"))  # seed and make of the four kettlebells
 ROLLER_SEED = 14
 SWING_SECONDS = 1.5  # of one swing there and back
 
@@ -56,14 +56,12 @@ def free_weights() -> Clip:
     scenery = [*room.floor(shell), *room.walls(shell), *panels]
     scenery.append(room.shelf_rack(1.7, (0.22, shelf)).moved(shift=(rack_x, back, 0)))
     scenery.append(room.shelf_rack(1.0, (0.22, 0.66)).moved(shift=(stand_x, back, 0)))
-    scenery.append(room.mat((0.20, 0.30, 0.42), 1.9, 0.75).moved(rotation("z", 8), (-1.3, -0.3, 0)))
-    rng = np.random.default_rng(5)
-    scenery.append(room.poster(rng, 0.9, 0.7).moved(shift=(-0.4, 2.58, 2.0)))
+    scenery.append(room.clock().moved(shift=(-0.4, 2.59, 2.0)))
     scenery.append(room.window(1.5, 1.1, 2.0).moved(shift=(-2.6, 2.58, 2.1)))
     scenery.append(room.window(1.5, 1.1, 2.0).moved(shift=(2.4, 2.58, 2.1)))
     scenery.append(room.power_rack((0.14, 0.14, 0.15)).moved(rotation("z", -25), (3.5, 1.6, 0)))
 
-    bells = [_bell(seed) for seed in BELL_SEEDS]
+    bells = [items.kettlebell(np.random.default_rng(seed), 0.102, style) for seed, style in BELLS]
     props: dict[str, Prop] = {}
     swinger = Person(
         Look(0, 0.7, 0.75, 0.45, 0.5, (0.70, 0.50, 0.37), hair_style="cap", top=(0.16, 0.42, 0.30), leg=0.8)
@@ -149,11 +147,6 @@ def free_weights() -> Clip:
     return Clip("free-weights", seconds, camera, tuple(scenery), lamps, people, props, zones)
 
 
-def _bell(seed: int) -> Item:
-    """A kettlebell of the demo rack."""
-    return items.kettlebell(np.random.default_rng(seed), radius=0.112)
-
-
 def _up(hand: Hand, metres: float) -> Hand:
     return replace(hand, place=(hand.place[0], hand.place[1] + 0.06, hand.place[2] + metres))
 
@@ -193,7 +186,7 @@ def _roller_part(stand_x: float, back: float, seconds: float) -> tuple[Person, l
     shelf = 0.66
     at_stand, door = Standpoint(stand_x, back - 0.62, 180), (-4.0, -0.6)
     ahead = 0.62
-    spot = Standpoint(-1.5, -0.35, 90)
+    spot = Standpoint(-1.5, -0.2, 50)
     standing, hug = poses.stand(hip, width=0.17), _hug(hip, half)
     carried = hug(standing)
 

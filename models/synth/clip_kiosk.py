@@ -22,7 +22,7 @@ KIOSK_SEEDS = (6, 4, 8)  # looks of the block, the ball and the kettlebell
 
 def kiosk() -> Clip:
     """Somebody holds up a yoga block, a med ball and a kettlebell to the camera at the front desk."""
-    camera = Camera((0.0, -1.2, 1.46), (0.0, 0.3, 1.33), 60)
+    camera = Camera((0.0, -1.2, 1.46), (0.0, 0.3, 1.38), 60)
     shell = room.Shell(
         3.2, 3.2, 3.0, 3.4, 3.0, (0.55, 0.42, 0.30), (0.48, 0.36, 0.25), (0.82, 0.80, 0.76), (0.22, 0.45, 0.40)
     )
@@ -53,10 +53,10 @@ def kiosk() -> Clip:
         )
     )
     hip = person.rest.hip_height
-    stand, door = Standpoint(0.0, 0.30, 0), (2.6, 1.3)
+    stand, door = Standpoint(0.0, 0.30, 0), (2.4, 0.5)
     block_item = items.yoga_block(np.random.default_rng(KIOSK_SEEDS[0]), "foam")
     ball_item = items.med_ball(np.random.default_rng(KIOSK_SEEDS[1]), "two-tone")
-    bell = items.kettlebell(np.random.default_rng(KIOSK_SEEDS[2]), radius=0.112)
+    bell = items.kettlebell(np.random.default_rng(KIOSK_SEEDS[2]), 0.102, "competition")
     base = poses.stand(hip, width=0.17)
 
     def low(half: float) -> Pose:
@@ -73,7 +73,7 @@ def kiosk() -> Clip:
 
     halves = (block_item.half_width + 0.012, ball_item.half_width + 0.006)
     shown = (("yoga_block", 5.0, 8.6), ("med_ball", 11.6, 15.2), ("kettlebell", 18.2, 21.8))
-    bell_low, bell_high = bell_pose(0.86 * hip, -0.26), bell_pose(1.42, -0.42)
+    bell_low, bell_high = bell_pose(0.76 * hip, -0.26), bell_pose(1.42, -0.42)
     keys: list[tuple[float, Pose]] = [(0.0, low(halves[0]))]
     for (_, start, end), down, up in zip(
         shown, (low(halves[0]), low(halves[1]), bell_low), (high(halves[0]), high(halves[1]), bell_high), strict=True
@@ -94,7 +94,7 @@ def kiosk() -> Clip:
         walking(
             ends,
             ends + 2.6,
-            [(stand.x, stand.y), (-2.6, 1.3)],
+            [(stand.x, stand.y), (-2.4, 0.5)],
             hip,
             headings=(0, None),
             ends_standing=False,
@@ -108,10 +108,20 @@ def kiosk() -> Clip:
         "kettlebell": Prop(bell, (), ((swaps[1], 32.0, "guest", holding.by_the_handle),)),
     }
     zones: dict[str, dict[str, object]] = {
-        "desk": {"kind": "kiosk", "polygon": [[0.28, 0.12], [0.72, 0.12], [0.72, 0.98], [0.28, 0.98]]}
+        "desk": {"kind": "kiosk", "polygon": [[0.2, 0.12], [0.8, 0.12], [0.8, 1.0], [0.2, 1.0]]}
     }
     return Clip(
-        "kiosk", 32.0, camera, tuple(scenery), lamps, {"guest": (person, Script(beats))}, props, zones, shown, 0.4
+        "kiosk",
+        32.0,
+        camera,
+        tuple(scenery),
+        lamps,
+        {"guest": (person, Script(beats))},
+        props,
+        zones,
+        shown,
+        0.4,
+        fps=6.0,
     )
 
 

@@ -45,6 +45,7 @@ class Clip:
     zones: dict[str, dict[str, object]]
     held_up: tuple[tuple[str, float, float], ...] = ()
     sky: float = 0.35
+    fps: float = 8.0
 
     def posed(self, name: str, seconds: float) -> tuple[Standpoint, Posed] | None:
         """A person's standpoint and bones, or None while away."""

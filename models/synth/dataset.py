@@ -112,7 +112,7 @@ def write_pair(folder: Path, name: str, rgb: Pixels, rows: str, quality: int) ->
 @click.option("--count", default=100, show_default=True, help="How many pictures.")
 @click.option("--seed", default=0, show_default=True, help="The first picture's seed; each next one is one higher.")
 @click.option("--size", default=448, show_default=True, help="Width and height in pixels.")
-@click.option("--samples", default=10, show_default=True, help="Light paths a pixel.")
+@click.option("--samples", default=5, show_default=True, help="Light paths a pixel.")
 @click.option("--backgrounds", type=click.Path(path_type=Path, exists=True), help="Photos to put behind half of them.")
 def main(out: Path, count: int, seed: int, size: int, samples: int, backgrounds: Path | None) -> None:
     """Render random training pictures with labels."""

@@ -17,7 +17,6 @@ from models.synth.film import HEIGHT, WIDTH, Film, Frame, encode
 from models.synth.truth import Look, truth_of
 
 CLIPS: dict[str, Callable[[], Clip]] = {"cardio": cardio, "free-weights": free_weights, "kiosk": kiosk}
-FPS = 8.0
 RULES = {"enter_after": 2, "leave_after": 4, "use_after": 1, "rest_after": 4, "lost_after": 4}
 
 
@@ -88,15 +87,15 @@ def shoot(clip: Clip, fps: float, out: Path, labels: Path | None) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the clips and gym.yaml.")
 @click.option("--only", type=click.Choice(list(CLIPS)), multiple=True, help="Render only these clips.")
-@click.option("--fps", default=FPS, show_default=True, help="Pictures a second.")
+@click.option("--fps", type=float, help="Pictures a second; left out, each clip's own.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Folder for the exact boxes of every frame.")
-def main(out: Path, only: tuple[str, ...], fps: float, labels: Path | None) -> None:
+def main(out: Path, only: tuple[str, ...], fps: float | None, labels: Path | None) -> None:
     """Render the demo clips with their true times."""
     out.mkdir(parents=True, exist_ok=True)
     clips = {name: make() for name, make in CLIPS.items()}
     (out / "gym.yaml").write_text(gym_yaml(list(clips.values())))
     for name in only or tuple(clips):
-        shoot(clips[name], fps, out, labels)
+        shoot(clips[name], fps or clips[name].fps, out, labels)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from models.synth.stage import Picture, Stage
 from spotter.errors import SpotterError
 
 WIDTH, HEIGHT = 640, 360
-STILL_SAMPLES, MOVING_SAMPLES = 48, 8
+STILL_SAMPLES, MOVING_SAMPLES = 48, 6
 MARGIN_PX = 14  # round what moves, for its shadow
 SAME_LEVELS, OTHER_LEVELS = 5.0, 14.0  # difference of colour below and above which a pixel is still, or moved
 
@@ -39,6 +39,25 @@ class Frame:
     seconds: float
     rgb: Pixels
     seen: tuple[Seen, ...]
+
+
+Window = tuple[int, int, int, int]
+
+
+def merged(windows: list[Window]) -> list[Window]:
+    """Windows (x1, y1, x2, y2) of which none overlaps another: those that do become one round both."""
+    apart: list[Window] = []
+    for window in windows:
+        for other in [one for one in apart if _meet(one, window)]:
+            apart.remove(other)
+            left, top = min(window[0], other[0]), min(window[1], other[1])
+            window = (left, top, max(window[2], other[2]), max(window[3], other[3]))
+        apart.append(window)
+    return apart if len(apart) == len(windows) else merged(apart)
+
+
+def _meet(one: Window, other: Window) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 class Film:
@@ -92,9 +111,8 @@ class Film:
         outlines |= moving
         still = self._still(seconds, tuple(resting))
         rgb, index = still.rgba[..., :3].copy(), still.index.copy()
-        window = self._window(moving)
-        if window is not None:
-            self._set(moving, {name for name, _ in resting})
+        self._set(moving, {name for name, _ in resting})
+        for window in self._windows(moving):
             x1, y1, x2, y2 = window
             self.stage.crop((x1 / WIDTH, y1 / HEIGHT, x2 / WIDTH, y2 / HEIGHT))
             self.stage.samples = MOVING_SAMPLES
@@ -131,18 +149,21 @@ class Film:
             elif name in self.clip.props:
                 self.stage.reshape(thing, self.clip.props[name].item.mesh.vertices)
 
-    def _window(self, moving: dict[str, Floats]) -> tuple[int, int, int, int] | None:
-        """The pixels round everything that moves and its shadow on the floor; None when nothing does."""
-        if not moving:
-            return None
-        points = np.concatenate(list(moving.values()))
-        shadow = points * np.array([1.0, 1.0, 0.0])
-        places = self.clip.camera.project(np.concatenate([points, shadow]), ASPECT)
-        places = places[places[:, 2] > 0.05]
-        x1, y1 = places[:, :2].min(axis=0) * [WIDTH, HEIGHT] - MARGIN_PX
-        x2, y2 = places[:, :2].max(axis=0) * [WIDTH, HEIGHT] + MARGIN_PX
-        window = (max(int(x1), 0), max(int(y1), 0), min(int(x2), WIDTH), min(int(y2), HEIGHT))
-        return window if window[2] - window[0] > 4 and window[3] - window[1] > 4 else None
+    def _windows(self, moving: dict[str, Floats]) -> list[Window]:
+        """The pixels round everything that moves and its shadow on the floor; what is far apart has its own."""
+        windows: list[Window] = []
+        for points in moving.values():
+            shadow = points * np.array([1.0, 1.0, 0.0])
+            places = self.clip.camera.project(np.concatenate([points, shadow]), ASPECT)
+            places = places[places[:, 2] > 0.05]
+            if len(places) == 0:
+                continue
+            x1, y1 = places[:, :2].min(axis=0) * [WIDTH, HEIGHT] - MARGIN_PX
+            x2, y2 = places[:, :2].max(axis=0) * [WIDTH, HEIGHT] + MARGIN_PX
+            window = (max(int(x1), 0), max(int(y1), 0), min(int(x2), WIDTH), min(int(y2), HEIGHT))
+            if window[2] - window[0] > 2 * MARGIN_PX and window[3] - window[1] > 2 * MARGIN_PX:
+                windows.append(window)
+        return merged(windows)
 
     def _labels(self, index: NDArray[np.int32], outlines: dict[str, Floats]) -> tuple[Seen, ...]:
         boxes: dict[int, Visible] = visible_boxes(index)
@@ -159,7 +180,7 @@ class Film:
         return tuple(found)
 
 
-def _settled(part: Picture, still: Pixels, still_index: NDArray[np.int32], window: tuple[int, int, int, int]) -> Pixels:
+def _settled(part: Picture, still: Pixels, still_index: NDArray[np.int32], window: Window) -> Pixels:
     """The moving part over the still room, keeping still pixels exactly, so that quiet places do not shimmer."""
     import cv2
 

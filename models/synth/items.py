@@ -108,11 +108,12 @@ def _print_on(radius: float, base: Paint, rng: Random, height: float, width: flo
     return Mesh(points.reshape(-1, 3), faces, (paint,), np.zeros(len(faces), dtype=np.int64), uv)
 
 
-def kettlebell(rng: Random, radius: float | None = None) -> Item:
+def kettlebell(rng: Random, radius: float | None = None, style: str | None = None) -> Item:
     """Cast iron, competition, vinyl-dipped or with coloured bands; `radius` in metres."""
-    drawn = float(rng.uniform(0.072, 0.112))
-    radius = radius or drawn
-    style = str(rng.choice(["iron", "competition", "vinyl", "band", "rubber"]))
+    drawn_radius = float(rng.uniform(0.072, 0.112))
+    radius = radius or drawn_radius
+    drawn = str(rng.choice(["iron", "competition", "vinyl", "band", "rubber"]))
+    style = style or drawn
     colour = _pick(rng, RED_TO_GREY) if style in ("competition", "band") else _any_colour(rng, 0.6)
     black = _pick(rng, SOBER[:3], 0.02)
     body = Paint(
@@ -128,8 +129,8 @@ def kettlebell(rng: Random, radius: float | None = None) -> Item:
     elif style == "rubber":
         mesh = repaint(mesh, Paint(black, 0.85), face_centres(mesh)[:, 2] < -radius * 0.55)
     bar = float(rng.uniform(0.0135, 0.0185))
-    half = float(rng.uniform(0.058, 0.078)) if style != "competition" else 0.066
-    rise = float(rng.uniform(0.065, 0.095))
+    half = max(float(rng.uniform(0.058, 0.088)), 0.68 * radius) if style != "competition" else max(0.068, 0.7 * radius)
+    rise = max(float(rng.uniform(0.065, 0.11)), 0.85 * radius)
     top = radius * 0.96 + rise
     share = np.linspace(0, 1, 34)
     turn = np.pi * share

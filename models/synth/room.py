@@ -206,3 +206,14 @@ def counter(width: float = 2.4, height: float = 1.05) -> Mesh:
             slab(-width / 2 - 0.05, width / 2 + 0.05, -0.36, 0.36, height - 0.05, height, wood, 0.012),
         ]
     )
+
+
+def clock() -> Mesh:
+    """A wall clock without figures, facing -y, its middle at the origin."""
+    rim = lathe(np.array([[0, 0], [0.20, 0], [0.20, 0.03], [0.18, 0.03], [0.18, 0.022], [0, 0.022]]), STEEL, 40)
+    face = lathe(np.array([[0.18, 0.023], [0, 0.023]]), Paint((0.93, 0.93, 0.9), 0.6), 40)
+    hands = [
+        slab(-0.007, 0.007, -0.01, length, 0.024, 0.027, STEEL).moved(rotation("z", degrees))
+        for length, degrees in ((0.10, -55.0), (0.15, 40.0))
+    ]
+    return joined([rim, face, *hands]).moved(rotation("x", 90))

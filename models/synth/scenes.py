@@ -135,7 +135,7 @@ def _add_person(scene: Scene, rng: Random, view: str, taken: list[tuple[float, f
                     "walk",
                     "run",
                 ],
-                p=[0.10, 0.11, 0.11, 0.07, 0.11, 0.06, 0.06, 0.09, 0.08, 0.07, 0.03, 0.04, 0.05, 0.02],
+                p=[0.17, 0.11, 0.10, 0.06, 0.10, 0.05, 0.09, 0.08, 0.07, 0.07, 0.02, 0.02, 0.04, 0.02],
             )
         )
         free = _free_spot(scene, rng, 0.55, taken, 0.25)

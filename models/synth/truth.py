@@ -98,8 +98,9 @@ def truth_of(
                 sessions.append({"equipment": zone["equipment"], "unit": name, "start": start, "end": end})
                 doubt += [(start - DOUBT_SECONDS, start + DOUBT_SECONDS), (end - DOUBT_SECONDS, end + DOUBT_SECONDS)]
     if not any(zone["kind"] == "kiosk" for zone in zones.values()):
-        racks = [polygons[name] for name, zone in zones.items() if zone["kind"] == "rack"]
         for name, label in labels.items():
+            homes = [zone for zone, found in zones.items() if label in cast("dict[str, int]", found.get("holds", {}))]
+            racks = [polygons[zone] for zone in homes]
             for start, end in kit_spans(looks, name, racks):
                 sessions.append({"equipment": label, "unit": None, "start": start, "end": end})
                 edges = [edge for span in hands_on.get(name, ()) for edge in span]
