@@ -34,7 +34,7 @@ COAST_SECONDS = 0.4
 
 _CONFIRMED_AFTER = 2  # looks in a row; single ones are mostly the detector's mistakes
 _EDGE_PIXELS = 4  # a box so near to the picture's edge has left through it when it is gone, so it never coasts
-_SAME_ITEM_IOU = 0.7  # kit boxes of different labels that overlap so much are one item
+_SAME_ITEM_IOU = 0.5  # kit boxes of different labels that overlap so much are one item
 _RENAMED_BY = 2.0  # times the evidence for the old label
 _EVIDENCE_SECONDS = 5.0  # scores for a label fade with this time constant
 
