@@ -33,8 +33,8 @@ from spotter.database.tables import (
 from spotter.events import Scene, usage_session_id
 from spotter.settings import Rules, Settings
 
-_ROWS_PER_STATEMENT = 1000
-"""Rows in one upsert: SQLite takes 32766 values a statement, PostgreSQL 65535."""
+_KEYS_PER_STATEMENT = 1000
+"""Keys in one DELETE: SQLite takes 32766 values a statement, PostgreSQL 65535."""
 
 
 class FencedError(Exception):
@@ -225,19 +225,17 @@ class Store:
             connection.execute(delete(row).where(row.site == site, row.place == place))
 
     def _write_sessions(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
-        for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-            statement = self._insert(UsageSessionRow).values(rows[start : start + _ROWS_PER_STATEMENT])
-            changing = ("equipment", "zone", "cameras", "ended_at", "active_seconds", "confidence", "ended_by")
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["id"], set_={name: statement.excluded[name] for name in changing}
-                )
-            )
+        if not rows:
+            return
+        statement = self._insert(UsageSessionRow)
+        changing = ("equipment", "zone", "cameras", "ended_at", "active_seconds", "confidence", "ended_by")
+        new = {name: statement.excluded[name] for name in changing}
+        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
 
     def _write_waiting(self, connection: Connection, changes: Changes) -> None:
         row = WaitingSceneRow
         if changes.waiting:
             connection.execute(insert(row), [scene._asdict() for scene in changes.waiting])
-        for start in range(0, len(changes.released), _ROWS_PER_STATEMENT):
-            keys = changes.released[start : start + _ROWS_PER_STATEMENT]
+        for start in range(0, len(changes.released), _KEYS_PER_STATEMENT):
+            keys = changes.released[start : start + _KEYS_PER_STATEMENT]
             connection.execute(delete(row).where(tuple_(row.site, row.camera, row.stream, row.seq).in_(keys)))

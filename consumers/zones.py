@@ -105,9 +105,12 @@ def grown(box: Box, share: float) -> Box:
 
 def overlap(one: Box, other: Box) -> float:
     """The area that two boxes share; touching counts as a hair of it."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return -1.0 if width < 0 or height < 0 else width * height + 1e-12
+    left, top, right, bottom = one
+    other_left, other_top, other_right, other_bottom = other
+    if left > other_right or other_left > right or top > other_bottom or other_top > bottom:
+        return -1.0  # nearly always: this is asked of every person and item
+    width = min(right, other_right) - max(left, other_left)
+    return width * (min(bottom, other_bottom) - max(top, other_top)) + 1e-12
 
 
 def area(box: Box) -> float:

@@ -73,7 +73,9 @@ def step(state: KitState, view: View, coverage: Coverage, layout: Layout) -> tup
     facts = end(state, "camera_lost") if coverage.lost else []
     if not view.picture:
         return state, facts
-    turn = _Turn(state, view, coverage.watched, layout, facts)
+    reach = layout.thresholds.reach
+    reaches = [(grown(person.box, reach), person) for person in view.people]
+    turn = _Turn(state, view, coverage.watched, layout, facts, reaches)
     _forget_lost(turn)
     found = _match(turn, _without_doubles(view.kit))
     for item in state.items:
@@ -105,6 +107,8 @@ class _Turn:
     watched: int
     layout: Layout
     facts: list[SessionFact]
+    reaches: list[tuple[Box, Sighting]]
+    """Where each person can reach."""
 
     def add(self, fact: SessionFact | None) -> None:
         if fact is not None:
@@ -197,7 +201,7 @@ def _miss(turn: _Turn, item: Item) -> None:
 def _see(turn: _Turn, item: Item, found: Sighting) -> None:
     """The item is in this picture, as `found`."""
     zones = turn.layout.zones_of(turn.view.camera)
-    holder = _holder(found, turn.view, turn.layout.thresholds.reach)
+    holder = _holder(found, turn.reaches)
     in_use = (found.moving or holder is not None) and zones.holding(found.label, found.box) is None
     if item.lost is None:
         # Kit that stops moving does so at this scene; someone who goes out of reach did so somewhere before it.
@@ -267,11 +271,11 @@ def _continue(session: Use, use: Use) -> None:
     session.score_count += use.score_count
 
 
-def _holder(found: Sighting, view: View, reach: float) -> Sighting | None:
+def _holder(found: Sighting, reaches: list[tuple[Box, Sighting]]) -> Sighting | None:
     """The person in reach who overlaps the item most."""
     best, best_area = None, -0.5
-    for person in view.people:
-        shared = overlap(grown(person.box, reach), found.box)
+    for reach, person in reaches:
+        shared = overlap(reach, found.box)
         if shared > best_area:
             best, best_area = person, shared
     return best

@@ -31,7 +31,9 @@ cameras:
     uri: a.mp4
     zones:
       treadmill-1: {kind: station, equipment: treadmill, polygon: [[0.0, 0.5], [0.4, 0.5], [0.4, 1.0], [0.0, 1.0]]}
-  left: {uri: b.mp4, zones: {bench-1: &bench {kind: station, equipment: bench, polygon: [[0, 0], [0.5, 0], [0.5, 1]]}}}
+  left:
+    uri: b.mp4
+    zones: {bench-1: &bench {kind: station, equipment: bench, polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}
   right: {uri: c.mp4, zones: {bench-1: *bench}}
 rules: {enter_after: 1, leave_after: 3, use_after: 1, rest_after: 4, lost_after: 2}
 """
