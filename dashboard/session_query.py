@@ -99,7 +99,6 @@ def every(session: Session, wanted: SessionFilter) -> Iterator[UsageSessionRow]:
     """All sessions of a filter, however many, a batch in memory at a time."""
     for batch in session.scalars(statement(wanted).execution_options(yield_per=_BATCH_ROWS)).partitions():
         yield from batch
-        session.expunge_all()
 
 
 def known_equipment(session: Session, site: str, most: int = 200) -> list[str]:

@@ -1,0 +1,212 @@
+"""A gym for the dashboard's tests: servers that may be stopped, and the messages of ingest and the usage worker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import redis
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from dashboard.users import Role, add_user
+from spotter import redis_keys
+from spotter.database.tables import UsageSessionRow
+from spotter.events import FramesPerSecond, Scene, SceneObject, Status, format_time
+from spotter.settings import Settings
+
+PASSWORD = "correct horse battery"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+GYM = """
+site: downtown
+timezone: Europe/Berlin
+data: data
+cameras:
+  free-weights: {uri: clip.mp4}
+  kiosk: {uri: clip.mp4}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 10, otherwise: str = "it did not happen") -> Any:
+    """What `look` gives as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{otherwise} within {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+class Process:
+    """A server that a test may stop and bring back."""
+
+    def __init__(self, command: list[str], port: int, cwd: Path) -> None:
+        self.port = port
+        self._command, self._cwd = command, cwd
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self._command, cwd=self._cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(self._answers, otherwise=f"{self._command[0]} did not start")
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+        except OSError:
+            return False
+        return True
+
+    def pause(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@dataclass
+class Gym:
+    """Speaks as ingest and the usage worker do, in the messages of the contract."""
+
+    settings: Settings
+    engine: Engine
+    redis: redis.Redis
+    seq: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def site(self) -> str:
+        return self.settings.site
+
+    def status(self, camera: str, state: Any = "online", reason: str | None = None, **more: Any) -> None:
+        time_ = more.pop("time", datetime.now(timezone.utc))
+        status = Status(
+            state=state,
+            time=time_,
+            reason=reason,
+            fps=FramesPerSecond(captured=15, detected=4.9),
+            latency_ms=180,
+        )
+        self.redis.hset(redis_keys.live_status(self.site), camera, status.to_json())
+        self._changed("status", camera)
+
+    def scene(self, camera: str, *labels: str, picture: bool = True, moving: bool = False, at: Any = None) -> None:
+        now = at or datetime.now(timezone.utc)
+        self.seq[camera] = self.seq.get(camera, 0) + 1
+        scene = Scene(
+            site=self.site,
+            camera=camera,
+            stream="01TEST",
+            seq=self.seq[camera],
+            floor=0,
+            time=now,
+            frame=(1280, 720),
+            picture=picture,
+            objects=tuple(
+                SceneObject(
+                    id=f"t-{number}",
+                    label=label,
+                    score=0.8,
+                    box=(0.1 + 0.15 * number, 0.3, 0.22 + 0.15 * number, 0.85),
+                    moving=moving,
+                    since=now,
+                )
+                for number, label in enumerate(labels)
+            ),
+        )
+        self.redis.hset(redis_keys.live_scenes(self.site), camera, scene.to_json())
+        self._changed("scene", camera)
+
+    def preview(self, camera: str, jpeg: bytes) -> None:
+        self.redis.set(redis_keys.preview(self.site, camera), jpeg, ex=5)
+        self._changed("preview", camera)
+
+    def beat(self, part: str, state: str = "ok", reason: str | None = None) -> None:
+        proof = {"time": format_time(datetime.now(timezone.utc)), "state": state, "reason": reason, "counters": {}}
+        self.redis.set(redis_keys.heartbeat(part), json.dumps(proof), ex=15)
+
+    def well(self) -> None:
+        """Everything works."""
+        for part in ("ingest", "usage"):
+            self.beat(part)
+        for camera in self.settings.cameras:
+            self.status(camera)
+            self.scene(camera)
+
+    def session(self, equipment: str, started: datetime, minutes: float | None = 1, **more: Any) -> str:
+        """A usage session; `minutes` None leaves it open."""
+        row = {
+            "id": str(uuid.uuid4()),
+            "site": self.site,
+            "unit": None,
+            "zone": "floor",
+            "cameras": ["free-weights"],
+            "active_seconds": 30.0,
+            "confidence": 0.8,
+            "ended_by": None if minutes is None else "rest",
+            "layout_version": 1,
+            **more,
+        }
+        with Session(self.engine) as session:
+            session.add(
+                UsageSessionRow(
+                    equipment=equipment,
+                    started_at=started,
+                    ended_at=None if minutes is None else started + timedelta(minutes=minutes),
+                    **row,
+                )
+            )
+            session.commit()
+        self._changed("usage", "free-weights")
+        return str(row["id"])
+
+    def add(self, name: str = "Olga", role: Role = "owner", password: str = PASSWORD) -> None:
+        with Session(self.engine) as session:
+            add_user(session, name, password, role)
+
+    def _changed(self, kind: str, camera: str) -> None:
+        self.redis.publish(redis_keys.changes(self.site), json.dumps({"kind": kind, "camera": camera}))
+
+
+class AuthActions:
+    """Signs in and out as a browser does, with the form's CSRF token."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def token(self, path: str = "/login") -> str:
+        page = self.client.get(path).text
+        return page.split('name="csrf_token"', 1)[1].split('value="', 1)[1].split('"', 1)[0]
+
+    def login(self, name: str = "Olga", password: str = PASSWORD, path: str = "/login") -> TestResponse:
+        data = {"name": name, "password": password, "csrf_token": self.token()}
+        return self.client.post(path, data=data)
+
+    def logout(self) -> TestResponse:
+        return self.client.post("/logout", data={"csrf_token": self.token("/sessions")})
