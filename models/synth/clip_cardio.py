@@ -25,14 +25,12 @@ def cardio() -> Clip:
         4.6, 4.6, 6.0, 3.4, 3.2, (0.24, 0.25, 0.27), (0.42, 0.45, 0.5), (0.80, 0.79, 0.76), (0.15, 0.42, 0.45)
     )
     lamps, panels = ceiling_lamps(shell, 120)
-    rng = np.random.default_rng(11)
     spots = {"treadmill-1": Standpoint(-1.35, 0.35, 128), "treadmill-2": Standpoint(1.45, 0.35, -128)}
     scenery = [*room.floor(shell), *room.walls(shell), *panels]
     for number, spot in enumerate(spots.values()):
-        scenery.append(room.treadmill(((0.68, 0.1, 0.1), (0.1, 0.3, 0.6))[number]).moved(spot.turn, spot.shift))
-    scenery.append(room.window(1.7, 1.3, 2.0).moved(shift=(0, 3.38, 2.1)))
-    scenery += [room.poster(rng).moved(shift=(x, 3.38, 2.1)) for x in (-2.2, 2.2)]
-    scenery += [room.plant().moved(shift=(-4.1, 2.8, 0)), room.plant().moved(rotation("z", 60), (4.1, 2.8, 0))]
+        scenery.append(room.treadmill(((0.20, 0.20, 0.21), (0.26, 0.27, 0.28))[number]).moved(spot.turn, spot.shift))
+    scenery += [room.window(1.7, 1.3, 2.0).moved(shift=(x, 3.38, 2.15)) for x in (-2.6, 2.6)]
+    scenery.append(room.clock().moved(shift=(0.0, 3.39, 2.1)))
     scenery.append(room.bench().moved(rotation("z", 90), (0.1, 2.5, 0)))
 
     looks = (

@@ -27,14 +27,12 @@ def kiosk() -> Clip:
         3.2, 3.2, 3.0, 3.4, 3.0, (0.55, 0.42, 0.30), (0.48, 0.36, 0.25), (0.82, 0.80, 0.76), (0.22, 0.45, 0.40)
     )
     scenery = [*room.floor(shell, tiles=False), *room.walls(shell)]
-    rng = np.random.default_rng(23)
-    scenery.append(room.poster(rng, 0.8, 1.0).moved(shift=(-1.7, 3.38, 1.75)))
+    scenery.append(room.clock().moved(shift=(-1.5, 3.39, 2.0)))
     scenery.append(room.window(1.5, 1.3, 2.0).moved(shift=(1.5, 3.38, 1.85)))
-    scenery.append(room.plant().scaled((1.3, 1.3, 1.5)).moved(shift=(-0.75, 2.9, 0)))
-    scenery.append(room.treadmill().moved(rotation("z", 140), (2.1, 2.2, 0)))
+    scenery.append(room.treadmill((0.2, 0.2, 0.21)).moved(rotation("z", 140), (2.1, 2.2, 0)))
     lamps = (
-        Lamp((-0.6, -1.6, 2.85), (0, 0.2, 1.2), (1.2, 0.8), 60, (1.0, 0.97, 0.93)),
-        Lamp((1.2, 1.6, 2.85), (1.0, 1.7, 0), (1.4, 0.6), 70, (1.0, 0.97, 0.93)),
+        Lamp((-0.6, -1.6, 2.85), (0, 0.2, 1.2), (1.2, 0.8), 95, (1.0, 0.97, 0.93)),
+        Lamp((1.2, 1.6, 2.85), (1.0, 1.7, 0), (1.4, 0.6), 85, (1.0, 0.97, 0.93)),
     )
     person = Person(
         Look(
@@ -56,7 +54,7 @@ def kiosk() -> Clip:
     stand, door = Standpoint(0.0, 0.30, 0), (2.4, 0.5)
     block_item = items.yoga_block(np.random.default_rng(KIOSK_SEEDS[0]), "foam")
     ball_item = items.med_ball(np.random.default_rng(KIOSK_SEEDS[1]), "two-tone")
-    bell = items.kettlebell(np.random.default_rng(KIOSK_SEEDS[2]), 0.102, "competition")
+    bell = items.kettlebell(np.random.default_rng(KIOSK_SEEDS[2]), 0.102, "iron")
     base = poses.stand(hip, width=0.17)
 
     def low(half: float) -> Pose:
@@ -103,9 +101,9 @@ def kiosk() -> Clip:
     ]
     swaps = (10.1, 16.7)
     props = {
-        "yoga-block": Prop(block_item, (), ((0.8, swaps[0], "guest", holding.between_palms),)),
+        "yoga-block": Prop(block_item, (), ((begins, swaps[0], "guest", holding.between_palms),)),
         "med-ball": Prop(ball_item, (), ((swaps[0], swaps[1], "guest", holding.between_palms),)),
-        "kettlebell": Prop(bell, (), ((swaps[1], 32.0, "guest", holding.by_the_handle),)),
+        "kettlebell": Prop(bell, (), ((swaps[1], ends, "guest", holding.by_the_handle),)),
     }
     zones: dict[str, dict[str, object]] = {
         "desk": {"kind": "kiosk", "polygon": [[0.2, 0.12], [0.8, 0.12], [0.8, 1.0], [0.2, 1.0]]}

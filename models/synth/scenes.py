@@ -201,7 +201,7 @@ def _furnish(scene: Scene, rng: Random, shell: room.Shell, *, busy: bool) -> Non
     wall_x = list(rng.permutation([-3.6, -1.8, 0.0, 1.8, 3.6]))
     for _ in range(int(rng.integers(0, 3))):
         scene.scenery.append(room.window(1.5, 1.3, float(rng.uniform(1, 5))).moved(shift=(wall_x.pop(), back, 2.1)))
-    for _ in range(int(rng.integers(0, 3))):
+    for _ in range(int(rng.integers(0, 4))):
         scene.scenery.append(room.poster(rng).moved(shift=(wall_x.pop(), back, 2.0)))
     if not busy:
         return
@@ -225,19 +225,22 @@ def _furnish(scene: Scene, rng: Random, shell: room.Shell, *, busy: bool) -> Non
                     at = (rack_place[0] + x + item.half_width, rack_place[1] - 0.03, level)
                     scene.things.append(Thing(label, item.mesh.moved(shift=at)))
                 x += 2 * item.half_width + float(rng.uniform(0.03, 0.12))
-    for x in (-4.0, 4.0):
-        pick = str(rng.choice(["treadmill", "power_rack", "bench", "plant", "nothing"]))
+    for x in (-4.0, -2.2, 2.2, 4.0):
+        pick = str(
+            rng.choice(["treadmill", "power_rack", "bench", "plant", "nothing"], p=[0.27, 0.13, 0.15, 0.2, 0.25])
+        )
         where = (x + float(rng.normal(0, 0.2)), float(rng.uniform(1.2, 2.8)), 0.0)
         turn = rotation("z", float(rng.uniform(0, 360)))
         if pick == "treadmill":
-            scene.scenery.append(room.treadmill().moved(turn, where))
+            red, green, blue = rng.uniform(0.05, 0.8, 3).tolist()
+            scene.scenery.append(room.treadmill((red, green, blue)).moved(turn, where))
         elif pick == "power_rack":
             scene.scenery.append(room.power_rack().moved(turn, where))
         elif pick == "bench":
             scene.scenery.append(room.bench().moved(turn, where))
         elif pick == "plant":
             scene.scenery.append(room.plant().moved(turn, where))
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
         at = (float(rng.uniform(-2, 2)), float(rng.uniform(0, 2)), 0.0)
         red, green, blue = rng.uniform(0.1, 0.7, 3).tolist()
         scene.scenery.append(room.mat((red, green, blue)).moved(rotation("z", float(rng.uniform(0, 180))), at))
