@@ -53,7 +53,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 def test_the_person_and_the_kettlebell_of_a_deadlift_are_found_most_of_the_time() -> None:
     scenes = recorded("kettlebell-deadlift")
     times = [0.4 + step / 5 for step in range(66)]  # until the title card
-    found = {label: 0 for label in ("person", "kettlebell")}
+    found = dict.fromkeys(("person", "kettlebell"), 0)
     for at in times:
         for label in {one.label for one in objects_at(scenes, at)} & found.keys():
             found[label] += 1
