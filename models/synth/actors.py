@@ -99,6 +99,9 @@ def act(rng: np.random.Generator, activity: str, labels: tuple[str, ...], shares
         if activity == "present":
             ahead -= 0.1
         ahead = -0.1 if activity == "overhead" else ahead
+        if item.label == "kettlebell" and rng.random() < 0.65:
+            posed = person.solve(_by_the_handle(base, ahead + 0.06, height + 0.1))
+            return Actor(person.mesh(posed), (_put(item, holding.by_the_handle(posed, item)),))
         pose = poses.hold_between(base, (float(rng.normal(0, 0.03)), ahead, height), half_between(item) + 0.008)
         posed = person.solve(pose)
         tilt = (float(rng.normal(0, 0.5)), float(rng.normal(0, 0.5)), 1.0)
@@ -164,6 +167,15 @@ def act(rng: np.random.Generator, activity: str, labels: tuple[str, ...], shares
     if activity in ("walk", "run"):
         return finish(poses.walk(hip, float(rng.uniform(0, 1.25)), run=float(activity == "run")))
     return finish(poses.stand(hip))
+
+
+def _by_the_handle(pose: Pose, ahead: float, height: float) -> Pose:
+    """Both hands close together over a handle, at a place before the body (metres, ground frame)."""
+
+    def hand(out: float) -> Hand:
+        return Hand((out * 0.035, ahead, height), 0, (0, -1.0, -0.25), (0, 0.25, -1.0), (out, 0.3, -0.5), 0.95)
+
+    return replace(pose, left_hand=hand(1.0), right_hand=hand(-1.0))
 
 
 def _curls(pose: Pose, hip: float, share: float) -> Pose:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from models.synth.scenes import Lamp
 from models.synth.skeleton import Hand, Pose
 from models.synth.stage import Camera
 
-KIOSK_SEEDS = (6, 4, 8)  # looks of the block, the ball and the kettlebell
+KIOSK_SEEDS = (3, 4, 3)  # looks of the block, the ball and the kettlebell
 
 
 def kiosk() -> Clip:
@@ -72,11 +71,13 @@ def kiosk() -> Clip:
     halves = (block_item.half_width + 0.012, ball_item.half_width + 0.006)
     shown = (("yoga_block", 5.0, 8.6), ("med_ball", 11.6, 15.2), ("kettlebell", 18.2, 21.8))
     bell_low, bell_high = bell_pose(0.76 * hip, -0.26), bell_pose(1.42, -0.42)
-    keys: list[tuple[float, Pose]] = [(0.0, low(halves[0]))]
+    keys: list[tuple[float, Pose]] = [(0.0, base)]
     for (_, start, end), down, up in zip(
         shown, (low(halves[0]), low(halves[1]), bell_low), (high(halves[0]), high(halves[1]), bell_high), strict=True
     ):
         keys += [(start - 0.9 - 3.6, down), (start - 3.6, up), (end - 3.6, up), (end + 0.9 - 3.6, down)]
+    put_down = 3.6 + keys[-1][0]
+    keys.append((keys[-1][0] + 0.6, base))
     begins, ends = 3.6, 3.6 + keys[-1][0]
     beats = [
         walking(
@@ -86,7 +87,6 @@ def kiosk() -> Clip:
             hip,
             headings=(None, 0),
             starts_standing=False,
-            hands=_low_hands(low(halves[0])),
         ),
         keyed(begins, stand, keys),
         walking(
@@ -96,14 +96,13 @@ def kiosk() -> Clip:
             hip,
             headings=(0, None),
             ends_standing=False,
-            hands=_low_hands(bell_low),
         ),
     ]
     swaps = (10.1, 16.7)
     props = {
-        "yoga-block": Prop(block_item, (), ((begins, swaps[0], "guest", holding.between_palms),)),
+        "yoga-block": Prop(block_item, (), ((begins + 0.5, swaps[0], "guest", holding.between_palms),)),
         "med-ball": Prop(ball_item, (), ((swaps[0], swaps[1], "guest", holding.between_palms),)),
-        "kettlebell": Prop(bell, (), ((swaps[1], ends, "guest", holding.by_the_handle),)),
+        "kettlebell": Prop(bell, (), ((swaps[1], put_down, "guest", holding.by_the_handle),)),
     }
     zones: dict[str, dict[str, object]] = {
         "desk": {"kind": "kiosk", "polygon": [[0.2, 0.12], [0.8, 0.12], [0.8, 1.0], [0.2, 1.0]]}
@@ -121,8 +120,3 @@ def kiosk() -> Clip:
         0.4,
         fps=6.0,
     )
-
-
-def _low_hands(pose: Pose) -> Callable[[Pose], Pose]:
-    """Keep the arms of a pose while the legs walk."""
-    return lambda walked: replace(walked, left_hand=pose.left_hand, right_hand=pose.right_hand)
