@@ -173,6 +173,8 @@ class Mqtt(Section):
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError("give the broker as mqtt://host:port or mqtts://host:port")
+        if parts.username or parts.password:
+            raise ValueError("keep credentials out of the address: use `username:` and `password: ${NAME}`")
         return url
 
 

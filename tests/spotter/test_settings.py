@@ -113,6 +113,7 @@ def test_servers_come_from_the_environment_only_where_the_file_names_none() -> N
         ("uri: 0\nzones:\n  z: {kind: floor, polygon: [[0,0],[1,1],[0.5,0.5]]}", "the polygon has no area"),
         ("uri: 0\nzones:\n  z: {kind: floor, polygon: [[0,0],[1,2],[0,1]]}", "gym.yaml:3: zones.z.polygon.1.1"),
         ("uri: 0\nmqtt: {url: 'http://x'}", "gym.yaml:2: mqtt.url: give the broker as mqtt://host:port"),
+        ("uri: 0\nmqtt: {url: 'mqtt://a:b@x'}", "gym.yaml:2: mqtt.url: keep credentials out of the address"),
         ("uri: 0\nmqtt: {ulr: 'mqtt://x'}", "gym.yaml:2: mqtt.ulr: unknown setting; did you mean `url`?"),
     ],
 )
