@@ -37,6 +37,8 @@ STATUS_SECONDS = 10.0
 
 _TICK_SECONDS = 0.25
 _REFUSED_SECONDS = 5.0  # a broker that refuses the log-in this soon after the start is a mistake in the settings
+_LAST_SENDING_SECONDS = 0.1
+_HANG_UP_SECONDS = 0.8
 _DROPS_SHOW_SECONDS = 60.0
 _WATCHED_LOOK_SECONDS = 0.5  # a quiet camera that somebody watches is looked at this often, for its previews
 
@@ -226,13 +228,16 @@ class Service:
         self.artists.shutdown(wait=False, cancel_futures=True)
         time.sleep(_LAST_SENDING_SECONDS)  # the courier sends what was kept last
         self.courier.stop(0.3)
-        for watch in self.watches.values():
-            watch.link.stop(watch.farewell())
-        for link in self._links:
-            if link.camera not in self.watches or link.site != self.settings.site:
-                link.stop(None)
+        self._hang_up()
         self.outbox.close()
         log.info("pipeline_stopped")
 
-
-_LAST_SENDING_SECONDS = 0.1
+    def _hang_up(self) -> None:
+        """Leave the broker, all connections at once: one that can't be reached takes its time."""
+        farewells = {watch.link: watch.farewell() for watch in self.watches.values()}
+        threads = [threading.Thread(target=link.stop, args=(farewells.get(link),), daemon=True) for link in self._links]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + _HANG_UP_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))

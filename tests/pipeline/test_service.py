@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import yaml
 from spotter.events import Committed, PreviewRequest, Scene, Status, parse
 
 from .broker import Listener, Mosquitto, free_port
+from .rtsp_camera import RtspCamera, encode_h264
 from .staging import GREEN_PERSON, RED_KETTLEBELL, write_clip
 from .weights import write_weights
 
@@ -265,6 +267,32 @@ def test_a_second_pipeline_on_the_same_data_is_refused(
     code, text = start(settings).ends()
     assert code == 1
     assert "another pipeline uses it" in text
+
+
+def test_a_stop_is_quick_while_camera_and_broker_hang(
+    weights: Path, clip: Path, tmp_path: Path, start: Callable[..., Pipeline]
+) -> None:
+    stream = encode_h264(clip, tmp_path / "clip.h264")
+    camera = RtspCamera(stream)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        cameras = {"stuck": {"uri": camera.uri}, "mute": {"uri": f"rtsp://127.0.0.1:{port}/x"}}
+        pipeline = start(
+            {"model": str(weights), "data": "data", "mqtt": {"url": f"mqtt://127.0.0.1:{port}"}, "cameras": cameras}
+        )
+        deadline = time.monotonic() + 20
+        while not camera.opened and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        camera.silence = True
+        time.sleep(1)
+        began = time.monotonic()
+        pipeline.process.send_signal(signal.SIGINT)
+        code, text = pipeline.ends(6)
+    camera.close()
+    assert code == 0, text
+    assert time.monotonic() - began < 3
+    assert "Traceback" not in text
 
 
 def test_without_a_broker_scenes_wait_on_disk(
