@@ -37,12 +37,17 @@ DOUBLE_IOU = 0.6
 """The same for two labels, by intersection over union: small things lie in front of large ones."""
 
 
+COAST_MS = 1500
+"""A tracker may show a track for so long after its last detection, where that was."""
+
+
 @dataclass(slots=True)
 class Item:
     """One item, by the track that shows it now."""
 
     track: str
     box: Box
+    score: float
     moving: bool
     in_use: bool
     """As it was last seen."""
@@ -53,6 +58,8 @@ class Item:
     holder: str | None = None
     """Track of the person who was last in reach of it."""
     holder_box: Box | None = None
+    former: dict[str, int] = field(default_factory=dict)
+    """track -> when another one took its place, for tracks that are still shown."""
     use: Use | None = None
 
     @property
@@ -77,7 +84,7 @@ def step(state: KitState, view: View, coverage: Coverage, layout: Layout) -> tup
     reaches = [(grown(person.box, reach), person) for person in view.people]
     turn = _Turn(state, view, coverage.watched, layout, facts, reaches)
     _forget_lost(turn)
-    found = _match(turn, _without_doubles(view.kit))
+    found = _match(turn, _without_former(turn, _without_doubles(view.kit)))
     for item in state.items:
         sighting = found.pop(item.track, None)
         if sighting is None:
@@ -85,9 +92,10 @@ def step(state: KitState, view: View, coverage: Coverage, layout: Layout) -> tup
         else:
             _see(turn, item, sighting)
     for sighting in found.values():
-        item = Item(sighting.track, sighting.box, moving=False, in_use=False, votes={})
+        item = Item(sighting.track, sighting.box, sighting.score, moving=False, in_use=False, votes={})
         state.items.append(item)
         _see(turn, item, sighting)
+    _settle(turn)
     return state, facts
 
 
@@ -149,26 +157,49 @@ def _forget_lost(turn: _Turn) -> None:
     turn.state.items = kept
 
 
+def _without_former(turn: _Turn, kit: list[Sighting]) -> list[Sighting]:
+    """Without tracks that another one has followed and that the tracker goes on to show for a moment."""
+    shown = {found.track for found in kit}
+    ignored: set[str] = set()
+    for item in turn.state.items:
+        if item.former:
+            item.former = {track: since for track, since in item.former.items() if track in shown}
+            ignored |= {track for track, since in item.former.items() if turn.view.time - since <= COAST_MS}
+    return [found for found in kit if found.track not in ignored] if ignored else kit
+
+
 def _match(turn: _Turn, kit: list[Sighting]) -> dict[str, Sighting]:
     """What is found, by the track of the item that it is (stitched ones too), or by its own when it is new."""
     known = {item.track for item in turn.state.items}
     matches = {found.track: found for found in kit if found.track in known}
     fresh = [found for found in kit if found.track not in known]
-    missing = [item for item in turn.state.items if item.track not in matches] if fresh else []
     pairs = []
-    for position, found in enumerate(fresh):
-        for item in missing:
+    for item in turn.state.items if fresh else ():
+        shown = matches.get(item.track)
+        if shown is not None and not _is_coasting(item, shown):
+            continue
+        for position, found in enumerate(fresh):
             distance = distance_in_sizes(item.box, found.box)
-            if _may_be(turn, item, found.label, found.box, distance):
-                pairs.append((distance > SAME_SIZES, item.label != found.label, distance, position, item))
-    pairs.sort(key=lambda pair: (*pair[:4], pair[4].track))  # what is in the very place goes first
-    stitched: set[int] = set()
-    for *_, position, item in pairs:
-        if position not in stitched and item.track not in matches:
-            stitched.add(position)
-            matches[item.track] = fresh[position]
-    matches.update({found.track: found for position, found in enumerate(fresh) if position not in stitched})
+            if found.track not in item.former and _may_be(turn, item, found.label, found.box, distance):
+                order = (shown is not None, distance > SAME_SIZES, item.label != found.label, distance, position)
+                pairs.append((order, item.track, found))
+    pairs.sort(key=lambda pair: pair[:2])  # what is not shown goes first, and what is in the very place
+    placed: set[str] = set()
+    stitched: set[str] = set()
+    for (was_shown, *_), track, found in pairs:
+        if found.track not in stitched and track not in placed:
+            stitched.add(found.track)
+            placed.add(track)
+            if was_shown:
+                next(item for item in turn.state.items if item.track == track).former[track] = turn.view.time
+            matches[track] = found
+    matches.update({found.track: found for found in fresh if found.track not in stitched})
     return matches
+
+
+def _is_coasting(item: Item, shown: Sighting) -> bool:
+    """Whether a thing that moves is shown exactly as before: its track goes on without a detection."""
+    return shown.moving and item.moving and shown.box == item.box and shown.score == item.score
 
 
 def _may_be(turn: _Turn, item: Item, label: str, box: Box, distance: float) -> bool:
@@ -206,7 +237,8 @@ def _see(turn: _Turn, item: Item, found: Sighting) -> None:
     if item.lost is None:
         # Kit that stops moving does so at this scene; someone who goes out of reach did so somewhere before it.
         _spend(turn, item, used=item.in_use and (in_use or item.moving))
-    item.track, item.box, item.moving, item.in_use, item.lost = found.track, found.box, found.moving, in_use, None
+    item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
+    item.in_use, item.lost = in_use, None
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None:
         item.holder, item.holder_box = holder.track, holder.box
@@ -223,7 +255,6 @@ def _see(turn: _Turn, item: Item, found: Sighting) -> None:
         )
     item.use.equipment = item.label
     see_used(item.use, turn.view.time, found.score, turn.view.camera)
-    _begin_if_due(turn, item)
     turn.add(update_if_due(item.use, turn.view.time))
 
 
@@ -234,7 +265,6 @@ def _spend(turn: _Turn, item: Item, *, used: bool) -> None:
         return
     if used:
         spend_used(use, turn.watched, turn.view.time if turn.watched else use.last)
-        _begin_if_due(turn, item)
         return
     use.idle += turn.watched
     if use.session and use.idle >= thresholds.rest_after:
@@ -244,31 +274,45 @@ def _spend(turn: _Turn, item: Item, *, used: bool) -> None:
         item.use = None
 
 
-def _begin_if_due(turn: _Turn, item: Item) -> None:
-    """Make a candidate a session, or the continuation of the one whose track broke while this one was there already."""
-    use, thresholds = item.use, turn.layout.thresholds
-    if use is None or use.session or use.active < thresholds.use_after or use.confidence < thresholds.use_confidence:
-        return
-    for other in turn.state.items:
-        if other is item or other.lost is None or other.use is None or not other.use.session:
+def _settle(turn: _Turn) -> None:
+    """Join candidates to the uses that they go on with, and make sessions of those that have lasted.
+
+    A tracker may begin a new track while it still shows the old one, or find the thing under a wrong label first. So
+    a candidate takes over from an item that is lost now, and, when it would be a session, from one lost before.
+    """
+    thresholds = turn.layout.thresholds
+    for item in turn.state.items:
+        use = item.use
+        if use is None or use.session:
             continue
-        if _may_be(turn, other, item.label, item.box, distance_in_sizes(other.box, item.box)):
-            _continue(other.use, use)
-            item.use, other.use = other.use, None
-            for label, votes in other.votes.items():
-                item.votes[label] = item.votes.get(label, 0.0) + votes
-            item.use.equipment = item.label
-            return
-    turn.add(begin_if_due(use, turn.view.time, thresholds.use_after, turn.layout.version))
+        due = use.active >= thresholds.use_after and use.confidence >= thresholds.use_confidence
+        for other in turn.state.items:
+            if other is item or other.use is None or other.lost is None or not (due or other.lost == 0):
+                continue
+            if item.lost is None and _may_be(turn, other, item.label, item.box, distance_in_sizes(other.box, item.box)):
+                _take_over(item, other)
+                break
+        use = item.use
+        if use is not None and use.confidence >= thresholds.use_confidence:
+            turn.add(begin_if_due(use, turn.view.time, thresholds.use_after, turn.layout.version))
 
 
-def _continue(session: Use, use: Use) -> None:
-    """Add a candidate to the session that it is part of; time in which both were seen counts once."""
-    both = max(0, session.last - use.started)
-    session.active += max(0, use.active - both)
+def _take_over(item: Item, other: Item) -> None:
+    """Go on with the use of a lost item; time in which both were seen counts once."""
+    session, use = other.use, item.use
+    if session is None or use is None:
+        return
+    if not session.session and session.started > use.started:
+        session, use = use, session
+    both = max(0, min(session.last, use.last) - max(session.started, use.started))
     session.last, session.idle = max(session.last, use.last), 0
+    session.active = min(session.active + max(0, use.active - both), session.last - session.started)
     session.score_sum += use.score_sum
     session.score_count += use.score_count
+    item.use, other.use = session, None
+    for label, votes in other.votes.items():
+        item.votes[label] = item.votes.get(label, 0.0) + votes
+    session.equipment = item.label
 
 
 def _holder(found: Sighting, reaches: list[tuple[Box, Sighting]]) -> Sighting | None:

@@ -353,3 +353,23 @@ def test_a_clock_that_was_a_day_ahead_ends_what_was_open_and_goes_on(settings: S
     right = [s.model_copy(update={"seq": s.seq + len(ahead)}) for s in right]
     found = summary(interpret([*ahead, *right], settings))
     assert [ended_by for *_, ended_by in found] == [None, "camera_lost"]
+
+
+def test_a_track_that_is_shown_on_for_a_moment_after_another_followed_it_splits_nothing(settings: Settings) -> None:
+    film = Film().play(lambda t: held("k1", 0.5 + t / 50), 6)
+    stale = held("k1", 0.61)[1]
+    film.play(lambda t: [*held("k2", 0.62 + t / 50), stale], 1, every=0.2)
+    film.play(lambda t: held("k2", 0.64 + t / 50), 5)
+    assert len(of(film, settings)) == 1
+
+
+def test_two_things_that_move_without_a_change_of_their_boxes_stay_two(settings: Settings) -> None:
+    one, other = held("k1", 0.5), [kettlebell("k2", 0.56, 0.8, moving=True)]
+    film = Film().show(one, 10).show([*one, *other], 30)
+    assert [session[1] for session in of(film, settings)] == [0, pytest.approx(11.5, abs=1)]
+
+
+def test_a_thing_first_found_under_a_wrong_label_in_a_swing_goes_on_with_its_session(settings: Settings) -> None:
+    ball = [person("p", 0.6, 0.9), thing("m", "med_ball", 0.6, 0.8, moving=True, size=0.05, score=0.5)]
+    film = Film().show(held("k1"), 5).show([person("p", 0.6, 0.9)], 2).show(ball, 0.5).show(held("k2"), 10)
+    assert of(film, settings) == [("kettlebell", 0, None, None)]
