@@ -249,13 +249,13 @@ def _furnish(scene: Scene, rng: Random, shell: room.Shell, *, busy: bool) -> Non
 def _light(scene: Scene, rng: Random, shell: room.Shell) -> None:
     warm = float(rng.uniform(0.75, 1.0))
     colour = (1.0, 0.5 + 0.5 * warm, warm)
-    total = float(rng.uniform(250, 620))
+    total = float(rng.uniform(350, 950))
     count = int(rng.integers(1, 4))
     for _ in range(count):
         x, y = float(rng.uniform(-3, 3)), float(rng.uniform(-4, 2))
         size = (float(rng.uniform(0.4, 2.5)), float(rng.uniform(0.3, 1.2)))
         scene.lamps.append(Lamp((x, y, shell.height - 0.08), (x * 0.6, y * 0.6 + 0.1, 0), size, total / count, colour))
-    scene.sky = float(rng.uniform(0.15, 0.8))
+    scene.sky = float(rng.uniform(0.25, 0.95))
 
 
 def shadow_floor() -> Mesh:
