@@ -23,6 +23,7 @@ from models.yolov5.network import YoloV5
 from models.yolov5.transfer import transfer
 
 KEPT_LABEL = "person"
+CONTINUED_RATE = 0.4
 OWN_FORMAT = "spotter.yolov5/1"
 
 
@@ -47,21 +48,23 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     `training` are fields of `TrainSettings`. The best epoch is the one with the highest mean AP50 on the data set's
     validation split.
     """
-    plan = TrainSettings(**training)
+    start = read_network(settings.start)
+    data_set = read_data_set(settings.data)
+    labels = data_set.labels
+    # A start that knows these labels already is continued: gently, and at full size from the first picture on.
+    continued = {"rate": CONTINUED_RATE, "early_share": 0.0} if start.labels == labels else {}
+    plan = TrainSettings(**{**continued, **training})
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
         cv2.setNumThreads(plan.threads)
-    data_set = read_data_set(settings.data)
     if not data_set.train or not data_set.val:
         raise DataError(f"data set {settings.data}: training needs pictures in both `train` and `val`")
-    labels = data_set.labels
     renders = [s for folder in settings.renders for s in read_folder(folder, len(labels))]
     backgrounds = [s for folder in settings.backgrounds for s in read_folder(folder, len(labels))]
     cutouts = [cut for folder in settings.cutouts for cut in read_cutouts(folder, labels)]
     if settings.cutouts:
         cutouts += cut_from_boxes([*data_set.train, *renders], labels, frozenset({KEPT_LABEL}))
     mixer = Mixer(labels, data_set.train, backgrounds, renders, cutouts)
-    start = read_network(settings.start)
     network = transfer(start, labels, plan.seed)
     teacher = (read_network(settings.teacher) if settings.teacher else start) if settings.keep else None
     if teacher is not None and not labels[0] == KEPT_LABEL == teacher.labels[0]:

@@ -41,6 +41,8 @@ class TrainSettings:
     early_size: int = 448
     """Side in pixels for the first `early_share` of the epochs."""
     early_share: float = 0.6
+    rate: float = 1.0
+    """Of learning, relative to the three below."""
     head_rate: float = 2e-3
     neck_rate: float = 6e-4
     backbone_rate: float = 1e-4
@@ -201,6 +203,7 @@ def _optimiser(network: YoloV5, settings: TrainSettings) -> torch.optim.AdamW:
             rate = settings.backbone_rate
         else:
             rate = settings.neck_rate if i < NECK_LAYERS else settings.head_rate
+        rate *= settings.rate
         trained = [p for p in layer.parameters() if p.requires_grad]
         matrices = [p for p in trained if p.dim() > 1]
         vectors = [p for p in trained if p.dim() <= 1]

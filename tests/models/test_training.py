@@ -178,3 +178,9 @@ def test_a_network_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (again.labels, again.variant) == (LABELS, "s")
     for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_start_with_the_same_labels_is_taken_over_whole() -> None:
+    start = YoloV5(LABELS)
+    for a, b in zip(start.state_dict().values(), transfer(start, LABELS).state_dict().values(), strict=True):
+        assert torch.equal(a, b)
