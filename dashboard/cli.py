@@ -11,10 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dashboard import users
-from dashboard.app import create_app
 from dashboard.database import check_tables, what_is_wrong
 from dashboard.keys import SetupLink, secret_key
-from dashboard.server import Server, address, listen
 from spotter.database.engine import open_database
 from spotter.database.tables import UserRow
 from spotter.errors import ServerError, SettingsError
@@ -36,6 +34,9 @@ _config = click.option(
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; dashboard.port unless given, 0 takes a free one.")
 def dashboard(config_path: Path, host: str | None, port: int | None) -> None:
     """Serve the web pages. At the first start it prints a link with which the first person signs in."""
+    from dashboard.app import create_app  # not above: `spotter user` needs no web server
+    from dashboard.server import Server, address, listen
+
     settings = load(config_path)
     _check_servers(settings, config_path)
     engine = open_database(settings.database_url)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,18 +21,32 @@ GRACE_SECONDS = 2
 """Time for requests to end at a stop; streams end at once."""
 
 
+LET_GO_SECONDS = 2.5
+"""The worker of a dashboard that was killed notices within a second or two, and lets go of the port."""
+
+_REASONS = {errno.EADDRINUSE: "the port is in use", errno.EACCES: "the port needs more rights"}
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ServerError, with the mend, when the address is in use or not this machine's."""
+    deadline = time.monotonic() + LET_GO_SECONDS
+    bound = _bind(host, port)
+    while isinstance(bound, OSError) and bound.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+        time.sleep(0.1)
+        bound = _bind(host, port)
+    if isinstance(bound, OSError):
+        reason = _REASONS.get(bound.errno or 0, bound.strerror or str(bound))
+        mend = "choose another with --port, or `dashboard.port`"
+        raise ServerError(f"dashboard {host}:{port}: {reason}; {mend}") from bound
+    return bound
+
+
+def _bind(host: str, port: int) -> socket.socket | OSError:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
-        reason = {98: "the port is in use", 48: "the port is in use", 13: "the port needs more rights"}.get(
-            error.errno or 0, error.strerror or str(error)
-        )
-        raise ServerError(
-            f"dashboard {host}:{port}: {reason}; choose another with --port, or `dashboard.port`"
-        ) from error
+        return error
 
 
 def address(listening: socket.socket) -> str:

@@ -22,7 +22,7 @@ from dashboard.live.parts import Part, degraded, fine
 from spotter import redis_keys
 from spotter.catalog import Catalog
 from spotter.errors import ContractError, SettingsError
-from spotter.events import NAME_PATTERN, Event, Scene, Status, parse, seconds_between
+from spotter.events import NAME_PATTERN, AnyEvent, Scene, Status, parse, seconds_between
 from spotter.settings import Settings
 
 log = structlog.get_logger()
@@ -37,6 +37,9 @@ RETRY_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
 FORGET_AFTER_SECONDS = 3600.0
 """A camera that the settings do not name (another box's) is shown until it has been silent for so long."""
+
+MOST_REFUSED = 100
+"""Refusals that are remembered, so that each is logged once."""
 
 _NAME = re.compile(NAME_PATTERN)
 
@@ -83,6 +86,7 @@ class RedisWatch:
         self._beats: dict[str, Part] = {}
         self._trouble: str | None = None
         self._read_at = time.monotonic()
+        self._refused: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         """Follow until `stop`; survives every failure of Redis."""
@@ -172,8 +176,8 @@ class RedisWatch:
         self._show(None)
 
     def _listen(self, camera: str, scenes: Any, statuses: Any, now: float, clock: datetime) -> Heard:
-        status = _parsed(Status, statuses.get(camera.encode()))
-        scene = _parsed(Scene, scenes.get(camera.encode()))
+        status = self._parsed(Status, camera, statuses)
+        scene = self._parsed(Scene, camera, scenes)
         status_age = scene_age = 0.0
         if status is not None:
             claimed = seconds_between(status.time, clock)
@@ -182,6 +186,18 @@ class RedisWatch:
             claimed = seconds_between(scene.time, clock)
             scene_age = self._freshness.age(f"scene {camera}", (scene.stream, scene.seq), claimed, now)
         return Heard(status, status_age, scene, scene_age)
+
+    def _parsed(self, kind: type[AnyEvent], camera: str, payloads: Any) -> AnyEvent | None:
+        payload = payloads.get(camera.encode())
+        if payload is None:
+            return None
+        try:
+            return parse(kind, payload)
+        except ContractError as error:
+            if (camera, str(error)) not in self._refused:
+                log.warning("live_state_refused", camera=camera, reason=str(error))
+                self._refused = {*list(self._refused)[-MOST_REFUSED:], (camera, str(error))}
+            return None
 
     def _judge_beat(self, part: str, beat: bytes | None, now: float) -> Part:
         """A part by its proof of life, which says itself what it can't do."""
@@ -216,17 +232,6 @@ class RedisWatch:
 def _names(scenes: Any, statuses: Any) -> list[str]:
     names = {key.decode("utf-8", "replace") for key in (*scenes, *statuses)}
     return sorted(name for name in names if _NAME.fullmatch(name))
-
-
-def _parsed(kind: type[Any], payload: bytes | None) -> Any:
-    if payload is None:
-        return None
-    try:
-        event: Event = parse(kind, payload)
-    except ContractError as error:
-        log.warning("live_state_refused", kind=kind.__name__, reason=str(error))
-        return None
-    return event
 
 
 def _gone(heard: Heard) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from spotter.database.engine import open_database
 from spotter.database.migrate import upgrade
 from spotter.settings import Settings, loads
 
-from .gym import GYM, AuthActions, Gym, Process, free_port
+from .gym import GYM, AuthActions, Command, Gym, Process, free_port
 
 
 @pytest.fixture(scope="session")
@@ -109,3 +109,18 @@ def signed_in(gym: Gym, client: FlaskClient, auth: AuthActions) -> FlaskClient:
     gym.add()
     assert auth.login().status_code == 302
     return client
+
+
+@pytest.fixture
+def run(gym: Gym) -> Iterator[Callable[..., Command]]:
+    started: list[Command] = []
+
+    def start(*arguments: str, text: str | None = None) -> Command:
+        started.append(Command(gym, *arguments, text=text))
+        return started[-1]
+
+    yield start
+    for command in started:
+        if command.process.poll() is None:
+            command.process.kill()
+            command.process.wait()

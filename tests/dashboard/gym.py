@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
@@ -210,3 +214,57 @@ class AuthActions:
 
     def logout(self) -> TestResponse:
         return self.client.post("/logout", data={"csrf_token": self.token("/sessions")})
+
+
+class Command:
+    """A running command and what it has printed."""
+
+    def __init__(self, gym: Gym, *arguments: str, text: str | None = None) -> None:
+        settings = gym.settings
+        assert settings.redis is not None
+        assert settings.mqtt is not None
+        folder = settings.data.parent
+        (folder / "gym.yaml").write_text(GYM)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "spotter", *arguments],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "SPOTTER_REDIS_URL": settings.redis.url.get_secret_value(),
+                "SPOTTER_MQTT_URL": settings.mqtt.url,
+            },
+        )
+        self.lines: list[str] = []
+        if text is not None:
+            assert self.process.stdin is not None
+            self.process.stdin.write(text)
+            self.process.stdin.close()
+            self.process.stdin = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def printed(self, pattern: str) -> str:
+        def look() -> str | None:
+            return next((match[1] for line in self.lines if (match := re.search(pattern, line))), None)
+
+        return str(wait_for(look, 30, f"no line like {pattern}"))
+
+    def ended(self) -> tuple[int, str]:
+        """Exit code and what it wrote to stderr."""
+        assert self.process.stderr is not None
+        error = self.process.stderr.read()
+        return self.process.wait(30), error
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop the command and its children where they are, or let them go on: connections stay, nothing answers."""
+        for process in (psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children()):
+            process.suspend() if frozen else process.resume()
