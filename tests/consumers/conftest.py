@@ -35,17 +35,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgresql").url(f"test_{next(_numbers)}")
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = mosquitto(tmp_path_factory.mktemp("mosquitto"))
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Server]:
+    server = mosquitto(tmp_path)
     server.start()
     yield server
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = redis_server(tmp_path_factory.mktemp("redis"))
+@pytest.fixture
+def redis_process(tmp_path: Path) -> Iterator[Server]:
+    server = redis_server(tmp_path)
     server.start()
     yield server
     server.stop()

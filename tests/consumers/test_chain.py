@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from consumers import dead
+from consumers.connections import open_redis
+from consumers.usage import Usage
+from spotter.errors import SettingsError
+from spotter.settings import Settings
+
 from .chain import Chain
-from .scenes import FakePipeline, Film, kettlebell, person
+from .scenes import START, FakePipeline, Film, kettlebell, person
 from .servers import Server
 
 GYM = """
@@ -24,9 +32,6 @@ rules: {enter_after: 1, leave_after: 3, rest_after: 4}
 
 @pytest.fixture
 def chain(tmp_path: Path, broker: Server, redis_process: Server, database_url: str) -> Iterator[Chain]:
-    import redis
-
-    redis.Redis(port=redis_process.port).flushall()
     chain = Chain(tmp_path, broker, redis_process, database_url, GYM)
     yield chain
     chain.stop()
@@ -55,3 +60,55 @@ def test_scenes_become_sessions_and_the_pipeline_hears_that_they_are_committed(c
         assert told.count(("started", "treadmill")) == told.count(("ended", "treadmill")) == 1
     finally:
         pipeline.close()
+
+
+def test_a_refused_scene_is_committed_as_refused(chain: Chain) -> None:
+    chain.start()
+    assert chain.settings.mqtt is not None
+    pipeline = FakePipeline(chain.settings.mqtt)
+    try:
+        scenes = a_visit().scenes
+        scenes[4] = scenes[4].model_copy(update={"time": START.replace(year=2099)})
+        for scene in scenes:
+            pipeline.add(scene)
+        pipeline.wait_until_committed(20)
+        assert pipeline.committed["gym", "cam", "S1"] == len(scenes) - 1
+        assert len(chain.sessions()) == 2
+    finally:
+        pipeline.close()
+
+
+def test_a_scene_on_which_a_rule_fails_stops_no_other(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in a rule, put in on purpose: the worker runs in this process."""
+    from consumers.rules import kit
+
+    sound = kit.step
+
+    def unsound(state: Any, view: Any, coverage: Any, layout: Any) -> Any:
+        if view.seq == 4:
+            raise ZeroDivisionError("a defect")
+        return sound(state, view, coverage, layout)
+
+    monkeypatch.setattr(kit, "step", unsound)
+    chain.start("ingest")
+    stop = threading.Event()
+    worker = threading.Thread(target=Usage(chain.settings, [0], 1, stop).run)
+    worker.start()
+    assert chain.settings.mqtt is not None
+    pipeline = FakePipeline(chain.settings.mqtt)
+    try:
+        for scene in a_visit().scenes:
+            pipeline.add(scene)
+        pipeline.wait_until_committed(20)
+        assert {row[2] for row in chain.sessions()} == {"treadmill", "kettlebell"}
+        (letter,) = dead.letters(open_redis(chain.settings), 10)
+        assert letter.cause == "rules"
+    finally:
+        pipeline.close()
+        stop.set()
+        worker.join(10)
+
+
+def test_servers_that_are_not_named_are_asked_for(gym: Callable[[str], Settings]) -> None:
+    with pytest.raises(SettingsError, match="spotter up"):
+        open_redis(gym("uri: a.mp4"))

@@ -41,7 +41,6 @@ def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
 @pytest.fixture
 def store(redis_process: Server) -> Iterator[redis.Redis]:
     client = redis.Redis(port=redis_process.port)
-    client.flushall()
     yield client
     client.close()
 
