@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 
 from pipeline.capture import Capture, Frame, Sampler, open_capture
 from pipeline.capture.base import Image
-from pipeline.detection import OnnxFinder
+from pipeline.detection import LEAST_SCORE, OnnxFinder
 from pipeline.engine import Engine, Lane
 from pipeline.keeper import Keeper
 from pipeline.outbox import Outbox
-from pipeline.tracking import FAINT_SCORE
 from pipeline.watcher import Watcher
 from spotter.detector import Detector
 from spotter.errors import CameraError
@@ -49,7 +48,7 @@ def measure_pipeline(
 
     Raises CameraError or WeightsError where a clip or the model can't be used.
     """
-    detector = Detector(weights_path(model), confidence=FAINT_SCORE, threads=threads)
+    detector = Detector(weights_path(model), confidence=LEAST_SCORE, threads=threads)
     detector.warm_up()
     tensor = detector.preprocess(_frames(clips[0])[0])[0][None].copy()
     finder = OnnxFinder(detector)

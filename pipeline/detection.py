@@ -12,11 +12,13 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from pipeline.capture.base import Image
-from pipeline.tracking import FAINT_SCORE
 from spotter.detector import Detector
 from spotter.letterbox import Letterbox
 from spotter.settings import Settings
 from spotter.weights import weights_path
+
+LEAST_SCORE = 0.1
+"""What the detector gives out: less than any track takes, because previews blur whatever may be a person."""
 
 _BATCHES = (1, 2, 4)
 _WORTH_IT = 0.9
@@ -30,7 +32,7 @@ class FindsObjects(Protocol):
         """What `find` takes. Valid until the second next call of `prepare`."""
 
     def find(self, prepared: Any) -> list[sv.Detections]:
-        """For each picture its boxes in pixels, scores from `FAINT_SCORE` up, and `class_name`."""
+        """For each picture its boxes in pixels, scores from `LEAST_SCORE` up, and `class_name`."""
 
 
 class OnnxFinder:
@@ -61,7 +63,7 @@ def open_finder(settings: Settings) -> OnnxFinder:
     """The detector that the settings name, warm. Raises WeightsError."""
     detector = Detector(
         weights_path(settings.model),
-        confidence=FAINT_SCORE,
+        confidence=LEAST_SCORE,
         iou=settings.detector.iou,
         threads=settings.detector.threads,
     )

@@ -38,7 +38,7 @@ STATUS_SECONDS = 10.0
 _TICK_SECONDS = 0.25
 _REFUSED_SECONDS = 5.0  # a broker that refuses the log-in this soon after the start is a mistake in the settings
 _LAST_SENDING_SECONDS = 0.1
-_HANG_UP_SECONDS = 0.8
+_HANG_UP_SECONDS = 0.5
 _DROPS_SHOW_SECONDS = 60.0
 _WATCHED_LOOK_SECONDS = 0.5  # a quiet camera that somebody watches is looked at this often, for its previews
 
@@ -223,7 +223,7 @@ class Service:
         """Stop within 3 s, whatever hangs: what hangs is a daemon thread."""
         for _, feed in self.cameras:
             feed.stop()
-        self.engine.stop(0.8)
+        self.engine.stop(0.5)
         self.keeper.stop(0.5)
         self.artists.shutdown(wait=False, cancel_futures=True)
         time.sleep(_LAST_SENDING_SECONDS)  # the courier sends what was kept last

@@ -23,14 +23,19 @@ from pipeline.movement import Movement
 
 PERSON = "person"
 
-FAINT_SCORE = 0.1
+FAINT_SCORE = 0.2
 """A box this faint may continue a track; beginning one takes the settings' confidence."""
+
+FAINT_SECONDS = 2.0
+"""For so long after it was last clear, faint boxes hold a track in the scene: a hand hides an item no longer, but what
+looks a little like one would keep a ghost alive for ever."""
 
 LOST_SECONDS = 2.0
 """For so long a track that is not seen keeps its id; after that a new one begins."""
 
 COAST_SECONDS = 0.4
-"""An object that is missed for less stays in the scene: detectors flicker. Not more, for it is said to be there."""
+"""An object that is missed for less stays in the scene: detectors flicker. Not more, for it is said to be there.
+When several are there and all are missed at once, that is no flicker: the light went out, or the picture was cut."""
 
 _CONFIRMED_AFTER = 2  # looks in a row; single ones are mostly the detector's mistakes
 _EDGE_PIXELS = 4  # a box so near to the picture's edge has left through it when it is gone, so it never coasts
@@ -62,6 +67,8 @@ class _Followed:
     since: datetime
     movement: Movement
     seen_at: float
+    clear_at: float
+    """When it was last seen with a score that could begin a track."""
     score: float = 0.0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, dtype=np.float32))
     missing_since: float | None = None
@@ -73,6 +80,10 @@ class _Followed:
     def coasts(self) -> bool:
         """Missing, but still said to be there."""
         return self.missing_since is not None and not self.gone
+
+    def lose(self) -> None:
+        """It is no longer said to be there."""
+        self.gone, self.movement.moving = True, False
 
 
 class Tracker:
@@ -93,6 +104,10 @@ class Tracker:
         followed = people.update(frame, _chosen(detections, is_person & (scores >= FAINT_SCORE)), self._next_id)
         items = _chosen(detections, ~is_person & (scores >= FAINT_SCORE))
         followed += kit.update(frame, items.with_nms(_SAME_ITEM_IOU, class_agnostic=True), self._next_id)
+        if len(followed) > 1 and all(one.coasts for one in followed):
+            for one in followed:
+                one.lose()
+            followed = []
         return tuple(
             Track(one.id, one.label, one.score, _as_tuple(one.box), one.movement.moving, one.since)
             for one in sorted(followed, key=lambda one: one.since)
@@ -118,7 +133,7 @@ class _Group:
 
     def __init__(self, buffer_ratio: float, confidence: float, fps: float, *, whole_box: bool) -> None:
         self.followed: dict[int, _Followed] = {}
-        self._whole_box = whole_box
+        self._whole_box, self._confidence = whole_box, confidence
         self._tentative = False
         self._previous: datetime | None = None
         self._tracker: Any = ByteTrackTracker(
@@ -160,7 +175,7 @@ class _Group:
         if one is None:
             # Confirmed by two looks in a row: it was there at the look before.
             since = self._previous or frame.captured_at
-            one = _Followed(next_id(), name, since, Movement(self._whole_box), frame.at)
+            one = _Followed(next_id(), name, since, Movement(self._whole_box), frame.at, frame.at)
             self.followed[key] = one
         fade = float(np.exp(-(frame.at - one.seen_at) / _EVIDENCE_SECONDS))
         one.evidence = {label: value * fade for label, value in one.evidence.items()}
@@ -169,6 +184,11 @@ class _Group:
         if best != one.label and one.evidence[best] > _RENAMED_BY * one.evidence.get(one.label, 0.0):
             # An id has one label for life: what turns out to be something else is another object to readers.
             one.id, one.label, one.since = next_id(), best, frame.captured_at
+        if score >= self._confidence:
+            one.clear_at = frame.at
+        elif frame.at - one.clear_at > FAINT_SECONDS:
+            _miss(one, frame)
+            return
         one.seen_at, one.missing_since, one.gone = frame.at, None, False
         one.box, one.score = box, score
         one.movement.add(frame.at, box, max(frame.size))
@@ -185,9 +205,8 @@ def _chosen(detections: sv.Detections, mask: NDArray[np.bool_]) -> sv.Detections
 def _miss(one: _Followed, frame: Frame) -> None:
     if one.missing_since is None:
         one.missing_since = frame.at
-    one.gone = one.gone or frame.at - one.missing_since >= COAST_SECONDS or _touches_edge(one.box, frame.size)
-    if one.gone:
-        one.movement.moving = False
+    if frame.at - one.missing_since >= COAST_SECONDS or _touches_edge(one.box, frame.size):
+        one.lose()
 
 
 def _touches_edge(box: NDArray[np.float32], size: tuple[int, int]) -> bool:

@@ -44,12 +44,31 @@ def test_a_single_wrong_detection_is_never_said() -> None:
 def test_a_faint_box_continues_a_track_but_begins_none() -> None:
     follow = tracker()
     for step in range(4):
-        assert look(follow, step / 5, ("kettlebell", 0.2, KETTLEBELL_BOX)) == {}
+        assert look(follow, step / 5, ("kettlebell", 0.25, KETTLEBELL_BOX)) == {}
     for step in range(4, 6):
         strong = look(follow, step / 5, ("kettlebell", 0.6, KETTLEBELL_BOX))
-    for step in range(6, 20):
-        faint = look(follow, step / 5, ("kettlebell", 0.15, KETTLEBELL_BOX))
+    for step in range(6, 16):
+        faint = look(follow, step / 5, ("kettlebell", 0.25, KETTLEBELL_BOX))
         assert faint["kettlebell"].id == strong["kettlebell"].id
+
+
+def test_a_ghost_that_is_only_ever_faint_fades() -> None:
+    follow = tracker()
+    for step in range(2):
+        look(follow, step / 5, ("kettlebell", 0.6, KETTLEBELL_BOX))
+    for step in range(2, 20):
+        seen = look(follow, step / 5, ("kettlebell", 0.25, KETTLEBELL_BOX))
+    assert seen == {}
+    again = look(follow, 4.0, ("kettlebell", 0.6, KETTLEBELL_BOX))
+    assert again["kettlebell"].id == "k3f9-1"
+
+
+def test_when_all_is_gone_at_once_nothing_lingers() -> None:
+    follow = tracker()
+    for step in range(3):
+        both = look(follow, step / 5, ("person", 0.9, PERSON_BOX), ("kettlebell", 0.9, KETTLEBELL_BOX))
+    assert len(both) == 2
+    assert look(follow, 0.6) == {}
 
 
 def test_a_missed_look_does_not_make_an_object_disappear() -> None:
