@@ -51,12 +51,15 @@ def hours_chart(kinds: list[EquipmentUse], days: int, catalog: Catalog) -> dict[
 
 
 def totals_chart(kinds: list[EquipmentUse], catalog: Catalog) -> dict[str, Any]:
-    """Hours of use in the period for each kind, most used on top."""
+    """Use in the period for each kind, most used on top; in minutes where hours would all be fractions."""
+    most = max((kind.seconds for kind in kinds), default=0.0)
+    name, unit, seconds = ("Hours", "h", 3600) if most >= 2 * 3600 else ("Minutes", "min", 60)
     return {
         "kind": "totals",
         "names": [catalog.name(kind.equipment) for kind in kinds],
-        "hours": [round(kind.seconds / 3600, 2) for kind in kinds],
-        "unit": "h",
+        "values": [round(kind.seconds / seconds, 2) for kind in kinds],
+        "axis": name,
+        "unit": unit,
     }
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard import database
@@ -39,8 +39,9 @@ def index() -> ResponseReturnValue:
     chosen = request.args.get("period", DEFAULT_PERIOD)
     if chosen not in PERIODS:
         chosen = DEFAULT_PERIOD
-    period = last_days(PERIODS[chosen][1], datetime.now(timezone.utc))
-    kinds = tally(uses(database.session(), period), period.begin, period.end, context.zone)
+    opened = database.session()
+    period = since_first_session(opened, last_days(PERIODS[chosen][1], datetime.now(timezone.utc)))
+    kinds = tally(uses(opened, period), period.begin, period.end, context.zone)
     hours = total_by_hour(kinds)
     peak = max(range(len(hours)), key=hours.__getitem__) if any(hours) else None
     return render_template(
@@ -87,6 +88,17 @@ def last_days(days: int, now: datetime) -> Period:
     """The last `days` local days up to now, today included."""
     zone = current().zone
     return Period(day_start(local_day(now, zone) - timedelta(days=days - 1), zone), now, days)
+
+
+def since_first_session(session: Session, period: Period) -> Period:
+    """`period` without the days before this gym's first session, which would thin out every average."""
+    row = UsageSessionRow
+    first = session.scalar(select(func.min(row.started_at)).where(row.site == current().settings.site))
+    if first is None or first <= period.begin:
+        return period
+    zone = current().zone
+    day = local_day(min(first, period.end), zone)
+    return Period(day_start(day, zone), period.end, (local_day(period.end, zone) - day).days + 1)
 
 
 def uses(session: Session, period: Period, equipment: str | None = None) -> list[Use]:

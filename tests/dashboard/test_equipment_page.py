@@ -113,11 +113,12 @@ def test_charts_and_tables_say_the_same(gym: Gym, signed_in: FlaskClient) -> Non
     page = signed_in.get("/equipment?period=7d").text
     (series,) = charts(page)["hours"]["series"]
     assert series["name"] == "Kettlebell"  # type: ignore[call-overload]
-    assert series["y"][18] == pytest.approx(30 / 7, abs=0.05)  # type: ignore[call-overload, index]
-    assert series["y"][19] == pytest.approx(40 / 7, abs=0.05)  # type: ignore[call-overload, index]
-    assert charts(page)["totals"]["hours"] == [1.17]
+    assert series["y"][18] == pytest.approx(30 / 2, abs=0.05)  # type: ignore[call-overload, index]
+    assert series["y"][19] == pytest.approx(40 / 2, abs=0.05)  # type: ignore[call-overload, index]
+    assert charts(page)["totals"]["values"] == [70.0]
     assert "1 h 10 min" in page
-    assert '<td class="num">5.7</td>' in page
+    assert "on an average day" in page  # of the two days since the first session
+    assert '<td class="num">20.0</td>' in page
     assert "19:00\u201320:00" in page
 
 

@@ -31,11 +31,11 @@ function hours(chart, colours, width) {
 
 function totals(chart, colours) {
   const bars = [{
-    type: "bar", orientation: "h", y: chart.names, x: chart.hours,
+    type: "bar", orientation: "h", y: chart.names, x: chart.values,
     marker: { color: chart.names.map((_, number) => colours[number % colours.length]) },
-    hovertemplate: `%{x:.2f} ${chart.unit}<extra>%{y}</extra>`,
+    hovertemplate: `%{x:.1f} ${chart.unit}<extra>%{y}</extra>`,
   }];
-  return [bars, layout({ x: { title: { text: "Hours", standoff: 4 }, rangemode: "tozero", showgrid: true }, y: { autorange: "reversed", type: "category" }, legend: false })];
+  return [bars, layout({ x: { title: { text: chart.axis, standoff: 4 }, rangemode: "tozero", showgrid: true }, y: { autorange: "reversed", type: "category" }, legend: false })];
 }
 
 // Plotly reads a few HTML tags in its texts; a name is never meant as one.
