@@ -61,15 +61,17 @@ def wait_for(look: Callable[[], Any], seconds: float = 10, otherwise: str = "it 
 class Process:
     """A server that a test may stop and bring back."""
 
-    def __init__(self, command: list[str], port: int, cwd: Path) -> None:
-        self.port = port
+    def __init__(
+        self, command: list[str], port: int, cwd: Path, user: str | None = None, end: int = signal.SIGKILL
+    ) -> None:
+        self.port, self._user, self._end = port, user, end
         self._command, self._cwd = command, cwd
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            self._command, cwd=self._cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command, cwd=self._cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=self._user
         )
         wait_for(self._answers, otherwise=f"{self._command[0]} did not start")
 
@@ -90,7 +92,7 @@ class Process:
 
     def kill(self) -> None:
         if self.process is not None:
-            self.process.kill()
+            self.process.send_signal(self._end)
             self.process.wait()
             self.process = None
 
