@@ -1,0 +1,68 @@
+"""A tiny render with Blender: boxes are those of the mask, and labels sit where things are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.synth.boxes import visible_boxes
+from models.synth.meshes import Paint, ball, box
+from models.synth.stage import Camera, Stage
+
+pytest.importorskip("bpy", reason="Blender (bpy) is not installed; it comes with the extra [synth]")
+
+
+def test_a_box_is_where_the_projection_says_and_stops_at_what_hides_it() -> None:
+    stage = Stage(96, 96, samples=1)
+    stage.sky((1, 1, 1), 1.0)
+    camera = Camera((0, -4, 0), (0, 0, 0), 50)
+    stage.look(camera)
+    red = Paint((0.8, 0.1, 0.1))
+    stage.add(ball(0.6, red), 1)
+    wall = box((1.0, 0.1, 2.0), red).moved(shift=(0.5, -1.0, 0))
+    stage.add(wall, 2)
+    picture = stage.render()
+    found = visible_boxes(picture.index)
+    places = camera.project(ball(0.6, red).vertices, 1.0)[:, :2] * 96
+    edge = camera.project(wall.vertices, 1.0)[:, 0].min() * 96
+    x1, y1, x2, y2 = found[1].box_px
+    assert (x1, y1, y2) == pytest.approx((places[:, 0].min(), places[:, 1].min(), places[:, 1].max()), abs=1.5)
+    assert x2 == pytest.approx(edge, abs=1.5)
+    assert picture.rgba[48, 44, 0] > picture.rgba[48, 44, 2] + 20, "red is red"
+    mask = picture.index == 1
+    assert np.flatnonzero(mask.any(axis=0))[[0, -1]] == pytest.approx((x1, x2 - 1))
+
+
+def test_a_crop_is_the_same_picture_cut_out() -> None:
+    stage = Stage(80, 60, samples=1)
+    stage.sky((1, 1, 1), 1.0)
+    stage.look(Camera((0, -4, 0), (0, 0, 0), 50))
+    stage.add(ball(0.7, Paint((0.2, 0.5, 0.8))), 1)
+    whole = stage.render().index
+    for window in ((7, 5, 61, 52), (33, 0, 80, 47)):
+        x1, y1, x2, y2 = window
+        stage.crop((x1 / 80, y1 / 60, x2 / 80, y2 / 60))
+        part = stage.render().index
+        assert part.shape == (y2 - y1, x2 - x1)
+        assert np.mean(part != whole[y1:y2, x1:x2]) < 0.01
+
+
+def test_a_training_picture_has_labels_inside_it(tmp_path: Path) -> None:
+    pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
+    from click.testing import CliRunner
+
+    from models.synth.dataset import main
+
+    args = ["--out", str(tmp_path), "--count", "1", "--seed", "12", "--size", "64", "--samples", "1"]
+    run = CliRunner().invoke(main, args, catch_exceptions=False)
+    assert run.exit_code == 0
+    (picture,) = (tmp_path / "images").iterdir()
+    rows = (tmp_path / "labels" / f"{picture.stem}.txt").read_text().splitlines()
+    for row in rows:
+        number, *box_values = row.split()
+        x, y, width, height = map(float, box_values)
+        assert 0 <= int(number) <= 8
+        assert -1e-6 <= x - width / 2 <= x + width / 2 <= 1 + 1e-6
+        assert -1e-6 <= y - height / 2 <= y + height / 2 <= 1 + 1e-6
