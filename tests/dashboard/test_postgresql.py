@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -30,19 +31,15 @@ def postgresql() -> Iterator[Process]:
         pytest.skip("needs PostgreSQL (apt install postgresql)")
     # PostgreSQL refuses to run as root, and nobody may not enter pytest's own folder.
     folder = Path(tempfile.mkdtemp(prefix="spotter-dashboard-"))
-    user = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
+    user = "nobody" if os.geteuid() == 0 else None
     if user:
-        shutil.chown(folder, "nobody")
+        shutil.chown(folder, user)
     options = ["-U", "spotter", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run(
-        [*user, str(BINARIES / "initdb"), "-D", str(folder / "data"), *options],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
+    command = [str(BINARIES / "initdb"), "-D", str(folder / "data"), *options]
+    subprocess.run(command, check=True, capture_output=True, cwd="/", user=user)
     port = free_port()
     places = ["-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-c", "fsync=off"]
-    server = Process([*user, str(BINARIES / "postgres"), *places], port, Path("/"))
+    server = Process([str(BINARIES / "postgres"), *places], port, Path("/"), user, end=signal.SIGINT)
     yield server
     server.kill()
     shutil.rmtree(folder, ignore_errors=True)
