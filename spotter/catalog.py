@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spotter.errors import SettingsError
 from spotter.events import NAME_PATTERN, describe
@@ -16,6 +16,8 @@ from spotter.events import NAME_PATTERN, describe
 Language = Literal["en", "ko"]
 
 SHIPPED = Path(__file__).with_name("catalog.yaml")
+
+FEWEST_STEPS = 3
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -45,6 +47,13 @@ class Entry(_Part):
     equipment: bool = Field(True, description="false for what is detected but not used, such as a person")
     en: Card
     ko: Card
+
+    @model_validator(mode="after")
+    def _equipment_is_explained(self) -> Entry:
+        for card in (self.en, self.ko):
+            if self.equipment and not (card.purpose and card.mind and len(card.steps) >= FEWEST_STEPS):
+                raise ValueError(f"{self.label}: equipment needs a purpose, three to six steps and what to mind")
+        return self
 
     def card(self, language: Language = "en") -> Card:
         """What is said about it in `language`."""

@@ -59,7 +59,14 @@ def test_an_unknown_label_is_still_readable() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["kettlebell: {en: {name: K}}", "- a\n- b", "kettlebell: [", "'bad label!': {en: {name: K, plural: K}}", "5"],
+    [
+        "kettlebell: {en: {name: K}}",
+        "- a\n- b",
+        "kettlebell: [",
+        "rope: {en: {name: R, plural: R}, ko: {name: R, plural: R}}",
+        "'bad label!': {en: {name: K, plural: K}}",
+        "5",
+    ],
 )
 def test_a_wrong_catalogue_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "catalog.yaml"
