@@ -11,7 +11,7 @@ import numpy as np
 from models.synth.boxes import outline_area_px, visible_boxes, worth_a_label, yolo_rows
 from models.synth.items import CLASSES
 from models.synth.meshes import Pixels
-from models.synth.scenes import Scene, random_scene, shadow_floor
+from models.synth.scenes import VIEWS, Scene, random_scene, shadow_floor
 from models.synth.stage import Stage
 from spotter.errors import SpotterError
 
@@ -114,7 +114,8 @@ def write_pair(folder: Path, name: str, rgb: Pixels, rows: str, quality: int) ->
 @click.option("--size", default=448, show_default=True, help="Width and height in pixels.")
 @click.option("--samples", default=5, show_default=True, help="Light paths a pixel.")
 @click.option("--backgrounds", type=click.Path(path_type=Path, exists=True), help="Photos to put behind half of them.")
-def main(out: Path, count: int, seed: int, size: int, samples: int, backgrounds: Path | None) -> None:
+@click.option("--view", type=click.Choice(VIEWS), help="Only this kind of camera; mixed unless given.")
+def main(out: Path, count: int, seed: int, size: int, samples: int, backgrounds: Path | None, view: str | None) -> None:
     """Render random training pictures with labels."""
     photos = sorted(path for path in backgrounds.iterdir() if path.suffix in (".jpg", ".png")) if backgrounds else []
     for number in range(seed, seed + count):
@@ -125,7 +126,7 @@ def main(out: Path, count: int, seed: int, size: int, samples: int, backgrounds:
         backdrop = (
             backdrop_from(photos[rng.integers(len(photos))], size, rng) if photos and rng.random() < 0.5 else None
         )
-        scene = random_scene(rng, with_room=backdrop is None)
+        scene = random_scene(rng, with_room=backdrop is None, view=view)
         rgb, rows = render_scene(scene, size, samples, backdrop, number)
         write_pair(out, name, as_filmed(rgb, rng), rows, int(rng.integers(70, 95)))
         click.echo(f"{name}: {len(rows.splitlines())} boxes")

@@ -51,9 +51,10 @@ class Scene:
     sky: float = 0.5
 
 
-def random_scene(rng: Random, *, with_room: bool) -> Scene:
-    """A scene of one of the `VIEWS`."""
-    view = str(rng.choice(VIEWS, p=VIEW_SHARES))
+def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Scene:
+    """A scene of one of the `VIEWS`, drawn unless given."""
+    drawn = str(rng.choice(VIEWS, p=VIEW_SHARES))
+    view = view or drawn
     scene = Scene(_camera(rng, view))
     shell = _shell(rng)
     if with_room:
