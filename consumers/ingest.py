@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -158,8 +158,8 @@ class Ingest:
                     batch.statuses[_camera(message.topic)] = message.payload
             elif leaf == "preview":
                 refusal = check_preview(message.topic, message.payload)
-                if refusal is not None:
-                    self._refuse(message, refusal, batch)
+                if refusal is not None:  # of what may be a picture nothing is kept
+                    self._refuse(replace(message, payload=b""), refusal, batch)
                 else:
                     batch.previews[_camera(message.topic)] = message.payload
         self._counts["messages"] += len(messages)

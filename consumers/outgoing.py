@@ -19,8 +19,9 @@ _IN_FLIGHT = 200
 class Publisher:
     """One connection to the broker for all shards of this process. Only `_note` runs in the network thread."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, shards: int) -> None:
         self._store = store
+        self._shards = shards
         self._due: dict[tuple[str, str], Committed] = {}
         self._newest: dict[tuple[str, str], Committed] = {}
         self._confirmed: deque[int] = deque()
@@ -92,7 +93,7 @@ class Publisher:
         room = _IN_FLIGHT - len(self._sent)
         if room <= 0 or not self._mqtt.connected:
             return
-        rows = self._store.outgoing(shard, self._after.get(shard, 0), room)
+        rows = self._store.outgoing(shard, self._shards, self._after.get(shard, 0), room)
         for identity, topic, payload, retained in rows:
             message = self._mqtt.publish(topic, payload, retain=retained)
             if message is None:

@@ -229,8 +229,10 @@ class Shard:
                         )
             changes.released += [(site, w.view.camera, w.view.stream, w.view.seq) for w in place.released]
             place.released = []
-            self.counts["late"] += place.late
-            place.late = 0
+            if place.late:
+                log.warning("late_scenes_passed_over", site=site, place=name, scenes=place.late)
+                self.counts["late"] += place.late
+                place.late = 0
         interpreter.touched.clear()
 
     def _note_committed(self, changes: Changes, told: set[tuple[str, str]]) -> None:

@@ -177,12 +177,15 @@ class Store:
         except IntegrityError as error:
             raise FencedError("a row that this worker wanted to begin is there already") from error
 
-    def outgoing(self, shard: int, after: int, limit: int) -> list[tuple[int, str, bytes, bool]]:
-        """Events to publish: (id, topic, payload, retained), oldest first."""
+    def outgoing(self, shard: int, of: int, after: int, limit: int) -> list[tuple[int, str, bytes, bool]]:
+        """Events of shard `shard` of `of` to publish: (id, topic, payload, retained), oldest first.
+
+        Those of a shard that is no more, since there were more of them once, go to the one that they fold into.
+        """
         row = OutgoingEventRow
         query = (
             select(row.id, row.topic, row.payload, row.retained)
-            .where(row.shard == shard, row.id > after)
+            .where(row.shard % of == shard, row.id > after)
             .order_by(row.id)
             .limit(limit)
         )

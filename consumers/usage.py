@@ -46,7 +46,7 @@ class Usage:
         self._redis = open_redis(settings)
         self._engine = open_database(settings.database_url)
         self._store = Store(self._engine)
-        self._publisher = Publisher(settings, self._store)
+        self._publisher = Publisher(settings, self._store, of)
         self._owners = {number: Ownership(self._redis, number) for number in shards}
         self._of = of
         self._shards: dict[int, Shard] = {}
@@ -171,6 +171,10 @@ class Usage:
 
     def _commit(self, changes: Changes) -> None:
         """Commit, however long the database is away, as long as the shard is held."""
+        # Here, and not only between reads: taking up a long backlog is many commits.
+        if not self._owners[changes.shard].hold():
+            raise LostShardError
+        self._beat()
         wait = GrowingWait(self._stop)
         while True:
             try:

@@ -122,7 +122,7 @@ def test_a_worker_that_was_followed_by_another_can_change_nothing(engine: Engine
     assert rows(engine) == [(1.0, False)]
     assert {key: seq for key, (seq, _) in store.positions().items()} == {KEY: 7}
     assert [(state.revision, bytes(state.payload)) for state in store.states("gym")] == [(3, b"newer")]
-    assert len(store.outgoing(0, 0, 10)) == 1
+    assert len(store.outgoing(0, 1, 0, 10)) == 1
 
 
 def test_waiting_scenes_come_back_and_go(store: Store) -> None:

@@ -195,6 +195,7 @@ def test_status_and_previews_are_shown(ingest: Ingest, store: redis.Redis, publi
     publish("spotter/gym/cam/preview", b"\xff\xd8 a picture", qos=0)
     publish("spotter/gym/cam/preview", b"<html>", qos=0)
     eventually(lambda: store.xlen(redis_keys.DEAD_LETTERS) == 2)
+    assert b"<html>" not in {letter.payload for letter in dead.letters(store, 2)}, "of a picture nothing is kept"
     assert store.hget(redis_keys.live_status("gym"), "cam") == status
     assert store.get(redis_keys.preview("gym", "cam")) == b"\xff\xd8 a picture"
     assert 0 < int(str(store.ttl(redis_keys.preview("gym", "cam")))) <= 10
