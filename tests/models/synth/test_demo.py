@@ -12,7 +12,7 @@ import yaml
 
 cv2 = pytest.importorskip("cv2", reason="clips are read with OpenCV")
 
-DEMO = Path(__file__).parents[3] / "demo"
+DEMO = Path(__file__).parents[3] / "spotter" / "demo"
 CAMERAS = ("cardio", "free-weights", "kiosk")
 LABELS = {
     "kettlebell",
