@@ -43,7 +43,7 @@ _SAME_ITEM_IOU = 0.5  # kit boxes of different labels that overlap so much are o
 _RENAMED_BY = 2.0  # times the evidence for the old label
 _EVIDENCE_SECONDS = 5.0  # scores for a label fade with this time constant
 
-_PERSON_BUFFER, _KIT_BUFFER = 0.3, 0.8  # of the box's size on each side; measured on real clips, see docs/pipeline.md
+_PERSON_BUFFER, _KIT_BUFFER = 0.3, 1.2  # of the box's size on each side; measured on real clips, see docs/pipeline.md
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,24 @@ def test_a_quiet_camera_that_is_looked_at_every_two_seconds_keeps_its_tracks() -
     assert {track.id for track in ids if track} == {"k3f9-1"}
 
 
+def test_one_kettlebell_taken_from_a_full_rack_leaves_the_others_their_ids() -> None:
+    follow = tracker()
+    rack = [shifted((20.0, 130.0, 40.0, 160.0), x=24.0 * place) for place in range(5)]
+    before: dict[str, float] = {}
+    for step in range(40):
+        lifted = max(step - 10, 0)
+        taken = shifted(rack[2], x=min(lifted, 15) * 4, y=-min(lifted, 15) * 8)
+        now = [*rack[:2], taken, *rack[3:]]
+        seen = follow.update(frame(step / 5), detections(*[("kettlebell", 0.8, box) for box in now]))
+        places = {track.id: track.box_px[0] for track in seen}
+        if step == 9:
+            before = places
+    still = {track_id for track_id, left in before.items() if abs(left - rack[2][0]) > 1}
+    assert len(before) == 5
+    assert all(abs(places[track_id] - before[track_id]) < 1 for track_id in still)
+    assert places.keys() == before.keys(), "the one that was taken keeps its id, too"
+
+
 boxes = st.tuples(st.floats(0, 250), st.floats(0, 120), st.floats(8, 60), st.floats(8, 60)).map(
     lambda box: (box[0], box[1], box[0] + box[2], box[1] + box[3])
 )
