@@ -146,7 +146,6 @@ class Usage:
 
     def _attempt(self, shard: Shard, entries: list[Any] | None) -> None:
         """Process entries; after any doubt (or without entries) begin from the database until nothing is left over."""
-        before = shard.counts["scenes"]
         while not self._stop.is_set():
             try:
                 if entries is None:
@@ -167,7 +166,6 @@ class Usage:
                 log.warning("shard_lost", shard=shard.number)
                 self._shards.pop(shard.number, None)
                 break
-        _SCENES.inc(shard.counts["scenes"] - before)
 
     def _commit(self, changes: Changes) -> None:
         """Commit, however long the database is away, as long as the shard is held."""
@@ -209,6 +207,7 @@ class Usage:
 
     def _count(self) -> None:
         for shard in self._shards.values():
+            _SCENES.inc(shard.counts["scenes"])
             self._counts.update(shard.counts)
             shard.counts.clear()
 

@@ -26,6 +26,9 @@ STEADY_SECONDS = 20
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 
+HOPELESS_STARTS, SOON_SECONDS = 2, 8.0
+"""So many first starts that each end with an error so soon are a mistake to mend, not bad luck."""
+
 STOP_SECONDS = 4.0
 """Time to end by itself after SIGTERM; then SIGKILL. Under the 5 s that a stop may take."""
 
@@ -50,6 +53,9 @@ class Part:
     restart_at: float = 0.0
     wait_seconds: float = FIRST_WAIT_SECONDS
     restarts: int = 0
+    hopeless: int = 0
+    """Ends with an error soon after the start."""
+
     was_ready: bool = False
     last_line: str = ""
     exit_code: int | None = None
@@ -78,10 +84,10 @@ class Supervisor:
             if not part.was_ready:
                 return  # the parts after it need it
 
-    def failed_to_start(self, within: float = 8.0) -> Part | None:
-        """A part whose very first start ended at once with an error: trying again can't mend that."""
+    def failed_to_start(self) -> Part | None:
+        """A part whose first starts all ended soon with an error: trying again can't mend that."""
         for part in self.parts:
-            if part.restarts == 1 and part.exit_code in (1, 2) and part.restart_at - part.started_at < within:
+            if part.hopeless == part.restarts == HOPELESS_STARTS:
                 return part
         return None
 
@@ -127,6 +133,7 @@ class Supervisor:
             return
         part.exit_code = code
         part.restarts += 1
+        part.hopeless += code in (1, 2) and now - part.started_at < SOON_SECONDS
         if now - part.started_at > STEADY_SECONDS:
             part.wait_seconds = FIRST_WAIT_SECONDS
         part.state, part.restart_at = "restarting", now + part.wait_seconds
