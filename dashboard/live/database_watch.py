@@ -25,6 +25,9 @@ log = structlog.get_logger()
 CHECK_SECONDS = 3.0
 """Sessions are asked for so often even when nobody says that they changed."""
 
+SETTLE_SECONDS = 0.7
+"""From a scene to reading what followed from it; also keeps the reads of a busy gym apart."""
+
 MOST_SHOWN = 200
 """Open sessions on the live page; a gym with more than these at once reads the sessions page."""
 
@@ -56,10 +59,11 @@ class DatabaseWatch:
         while not self._stopping:
             self._nudged.clear()
             self._check()
-            self._nudged.wait(CHECK_SECONDS)
+            if self._nudged.wait(CHECK_SECONDS) and not self._stopping:
+                time.sleep(SETTLE_SECONDS)
 
     def nudge(self) -> None:
-        """Read again now: sessions changed."""
+        """Read again soon: sessions may have changed."""
         self._nudged.set()
 
     def stop(self) -> None:

@@ -38,6 +38,9 @@ TIMEOUT_SECONDS = 2.0
 FORGET_AFTER_SECONDS = 3600.0
 """A camera that the settings do not name (another box's) is shown until it has been silent for so long."""
 
+MOST_DRAINED = 10_000
+"""Changes taken at once; a flood of them must not keep the state from being read."""
+
 MOST_REFUSED = 100
 """Refusals that are remembered, so that each is logged once."""
 
@@ -73,11 +76,11 @@ class RedisWatch:
         client: redis.Redis | None,
         catalog: Catalog,
         board: Board,
-        usage_changed: Callable[[], None],
+        facts_changed: Callable[[], None],
     ) -> None:
         self._site, self._expected = settings.site, tuple(settings.cameras)
         self._client, self._catalog, self._board = client, catalog, board
-        self._usage_changed = usage_changed
+        self._facts_changed = facts_changed
         self._freshness = Freshness()
         self._stopping = threading.Event()
         self._first = threading.Event()
@@ -145,19 +148,21 @@ class RedisWatch:
                 if message is not None:
                     self._stopping.wait(COALESCE_SECONDS)
                     if self._drain(changes, message):
-                        self._usage_changed()
+                        self._facts_changed()
                 self._read(client)
 
     def _drain(self, changes: Any, message: Any) -> bool:
-        """Take all waiting changes; gives whether sessions are among them. What changed is read as a whole anyway."""
-        usage = False
-        while message is not None:
+        """Take all waiting changes, since all is read anyway; gives whether sessions may follow from them."""
+        facts = False
+        for _ in range(MOST_DRAINED):
+            if message is None:
+                break
             try:
-                usage = usage or json.loads(message["data"]).get("kind") == "usage"
+                facts = facts or json.loads(message["data"]).get("kind") in ("usage", "scene")
             except (ValueError, AttributeError, TypeError):
                 log.debug("change_not_understood")
             message = changes.get_message(timeout=0)
-        return usage
+        return facts
 
     def _read(self, client: redis.Redis) -> None:
         with client.pipeline(transaction=False) as pipeline:

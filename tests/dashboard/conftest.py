@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import argon2
 import pytest
 import redis
 from flask import Flask
@@ -19,6 +20,15 @@ from spotter.database.migrate import upgrade
 from spotter.settings import Settings, loads
 
 from .gym import GYM, AuthActions, Command, Gym, Process, free_port
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashing() -> Iterator[None]:
+    """Passwords hashed with little work, which is what makes real ones strong and a hundred tests slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dashboard.users._hasher", argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        patch.setattr("dashboard.users._NOBODY", "not a hash")
+        yield
 
 
 @pytest.fixture(scope="session")
