@@ -16,7 +16,7 @@ from models.yolov5.network import STRIDES, YoloV5
 
 OPSET = 17  # onnxruntime 1.14 and TensorRT 8.6 read it
 LICENCE = "AGPL-3.0-only"
-SOURCE = "fine-tuned by Spotter from the official YOLOv5n COCO checkpoint (release 6.1)"
+SOURCE = "fine-tuned by Spotter from the official YOLOv5{} COCO checkpoint"
 
 
 class _Decoded(nn.Module):
@@ -60,6 +60,6 @@ def _metadata(network: YoloV5, size: int) -> dict[str, str]:
         "architecture": f"YOLOv5{network.variant}",
         "layout": "classic",
         "license": LICENCE,
-        "source": SOURCE,
+        "source": SOURCE.format(network.variant),
         "trained": datetime.now(timezone.utc).date().isoformat(),
     }
