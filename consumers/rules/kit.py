@@ -28,7 +28,10 @@ NEAR_SIZES = 1.5
 """An item's centre may be off by so many of its sizes and still be "near where it was last seen"."""
 
 SAME_SIZES = 0.5
-"""By no more than this, and of about the same area, it is the same thing under another label."""
+"""By no more than this, it is in the very place."""
+
+ALIKE_AREAS = 3.0
+"""Areas of a thing, seen under two labels, differ by no more than this factor."""
 
 DOUBLE_SHARE = 0.8
 """Of two boxes of one label of which one is in the other by this share, the less certain is no item of its own."""
@@ -58,6 +61,7 @@ class Item:
     holder: str | None = None
     """Track of the person who was last in reach of it."""
     holder_box: Box | None = None
+    holder_moves: bool = False
     former: dict[str, int] = field(default_factory=dict)
     """track -> when another one took its place, for tracks that are still shown."""
     use: Use | None = None
@@ -205,17 +209,21 @@ def _is_coasting(item: Item, shown: Sighting) -> bool:
 def _may_be(turn: _Turn, item: Item, label: str, box: Box, distance: float) -> bool:
     """Whether what appears is an item that is not seen any more.
 
-    Of the same label: near where it was, or with the person who had it. Of another label: in its very place and size,
-    within a moment, since a detector may change its mind about what a thing is.
+    Of the same label: near where it was, or with the person who had it. Of another label, since a detector may change
+    its mind about what a thing is: within a moment, of about its size, and in its very place or in the same hands.
     """
     if item.label != label:
-        alike = 0.5 <= (area(item.box) + 1e-9) / (area(box) + 1e-9) <= 2
-        return alike and distance <= SAME_SIZES and (item.lost or 0) <= FLICKER_MS
-    if distance <= NEAR_SIZES:
-        return True
+        alike = 1 / ALIKE_AREAS <= (area(item.box) + 1e-9) / (area(box) + 1e-9) <= ALIKE_AREAS
+        if not alike or (item.lost or 0) > FLICKER_MS:
+            return False
+        return distance <= SAME_SIZES or (item.in_use and _with_holder(turn, item, box))
+    return distance <= NEAR_SIZES or _with_holder(turn, item, box)
+
+
+def _with_holder(turn: _Turn, item: Item, box: Box) -> bool:
+    """Whether a box is in reach of who had the item: by track or, that one gone too, at the place they had."""
     if item.holder is None or item.holder_box is None:
         return False
-    # The holder by track; that track gone too, whoever is at the place they had.
     holder = next((person.box for person in turn.view.people if person.track == item.holder), item.holder_box)
     return overlap(grown(holder, turn.layout.thresholds.reach), box) >= 0
 
@@ -235,13 +243,12 @@ def _see(turn: _Turn, item: Item, found: Sighting) -> None:
     holder = _holder(found, turn.reaches)
     in_use = (found.moving or holder is not None) and zones.holding(found.label, found.box) is None
     if item.lost is None:
-        # Kit that stops moving does so at this scene; someone who goes out of reach did so somewhere before it.
-        _spend(turn, item, used=item.in_use and (in_use or item.moving))
+        _spend(turn, item, used=item.in_use and (in_use or item.moving or not _walked_off(turn, item)))
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
     item.in_use, item.lost = in_use, None
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None:
-        item.holder, item.holder_box = holder.track, holder.box
+        item.holder, item.holder_box, item.holder_moves = holder.track, holder.box, holder.moving
     if not in_use:
         return
     if item.use is None:
@@ -256,6 +263,15 @@ def _see(turn: _Turn, item: Item, found: Sighting) -> None:
     item.use.equipment = item.label
     see_used(item.use, turn.view.time, found.score, turn.view.camera)
     turn.add(update_if_due(item.use, turn.view.time))
+
+
+def _walked_off(turn: _Turn, item: Item) -> bool:
+    """Whether the holder went out of reach somewhere before this scene.
+
+    A holder who was at rest, or is not found any more, was there until now: a scene comes at once when someone starts
+    to move or disappears. So is kit that moved and has stopped.
+    """
+    return item.holder_moves and any(person.track == item.holder for person in turn.view.people)
 
 
 def _spend(turn: _Turn, item: Item, *, used: bool) -> None:

@@ -373,3 +373,9 @@ def test_a_thing_first_found_under_a_wrong_label_in_a_swing_goes_on_with_its_ses
     ball = [person("p", 0.6, 0.9), thing("m", "med_ball", 0.6, 0.8, moving=True, size=0.05, score=0.5)]
     film = Film().show(held("k1"), 5).show([person("p", 0.6, 0.9)], 2).show(ball, 0.5).show(held("k2"), 10)
     assert of(film, settings) == [("kettlebell", 0, None, None)]
+
+
+def test_who_rests_beside_kit_used_it_until_they_were_seen_to_move(settings: Settings) -> None:
+    film = Film().show(held("k"), 10).show(held("k", moving=False), 20, every=5)
+    film.show([person("p", 0.35, 0.9, moving=True), kettlebell("k", 0.6, 0.8)], 30)
+    assert of(film, settings)[0] == ("kettlebell", 0, 30, "rest")
