@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.capture.feed import Phase
 from spotter.events import CameraState
+
+if TYPE_CHECKING:  # health must import without OpenCV: engines with their own capture bring none
+    from pipeline.capture.feed import Phase
 
 SILENT_SECONDS = 3.0
 """Without a picture for so long, a camera has none."""

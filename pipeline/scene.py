@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pipeline.capture import Frame
-from pipeline.tracking import Track
 from spotter.events import Scene, SceneObject
+
+if TYPE_CHECKING:  # what follows from scenes on must import without OpenCV: engines with their own bring none
+    from pipeline.capture import Frame
+    from pipeline.tracking import Track
 
 MOVING_SECONDS, KIOSK_SECONDS, STILL_SECONDS = 0.5, 0.2, 5.0
 """Longest time between scenes: while something moves, the same for a kiosk camera, and otherwise."""
