@@ -46,9 +46,12 @@ class Tile:
 UNSEEN_FRAME = (16, 9)
 
 
-def tile(camera: str, heard: Heard, catalog: Catalog, blind: str | None) -> Tile:
-    """The tile of `camera`; `blind` says why the dashboard itself can't know, when it can't."""
-    state, reason = _state(heard, blind)
+def tile(camera: str, heard: Heard, catalog: Catalog, blind: str | None, deaf: bool = False) -> Tile:
+    """The tile of `camera`; `blind` says why the dashboard can't know, when it can't.
+
+    `deaf` says that ingest does not work: then a camera's silence says nothing about the camera.
+    """
+    state, reason = _state(heard, blind, deaf)
     status, scene = heard.status, heard.scene
     current = scene is not None and blind is None and heard.scene_age <= STALE_SECONDS and state != "offline"
     objects = scene.objects if scene and current else ()
@@ -80,13 +83,15 @@ def tile(camera: str, heard: Heard, catalog: Catalog, blind: str | None) -> Tile
     )
 
 
-def _state(heard: Heard, blind: str | None) -> tuple[TileState, str | None]:
+def _state(heard: Heard, blind: str | None, deaf: bool) -> tuple[TileState, str | None]:
     if blind is not None:
         return "unknown", blind
     status = heard.status
     if status is None:
         return "unknown", "has not reported yet; check that the pipeline runs and knows this camera"
     silent = heard.scene is None or heard.scene_age > STALE_SECONDS
+    if silent and deaf:
+        return "unknown", "not known while ingest does not work"
     if silent and heard.status_age > STALE_SECONDS:
         return "offline", "stopped reporting; check the camera box and its network"
     if status.state == "online":

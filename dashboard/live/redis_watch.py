@@ -225,7 +225,9 @@ class RedisWatch:
         self._show("not known while the live store does not answer")
 
     def _show(self, blind: str | None) -> None:
-        shown = {camera: tile(camera, heard, self._catalog, blind) for camera, heard in self._heard.items()}
+        beat = self._beats.get("ingest")
+        deaf = beat is not None and beat.state != "ok"
+        shown = {camera: tile(camera, heard, self._catalog, blind, deaf) for camera, heard in self._heard.items()}
         for camera in self._tiles.keys() - shown.keys():
             self._board.put(f"camera:{camera}", json.dumps({"camera": camera, "gone": True}))
         self._tiles = shown

@@ -100,6 +100,13 @@ def test_the_state_of_a_camera(heard: Heard, blind: str | None, state: str) -> N
     assert (shown.reason is None) == (state == "online")
 
 
+def test_a_silent_camera_is_not_blamed_while_ingest_is_down() -> None:
+    silent = Heard(ONLINE, 20, a_scene(), 20)
+    assert tile("free-weights", silent, catalog.load(), None, deaf=True).state == "unknown"
+    speaking = Heard(ONLINE, 1, a_scene(), 1)
+    assert tile("free-weights", speaking, catalog.load(), None, deaf=True).state == "online"
+
+
 def test_objects_are_counted_by_name_people_first_and_not_shown_when_stale() -> None:
     scene = a_scene("kettlebell", "person", "kettlebell", "squat_rack")
     shown = tile("free-weights", Heard(ONLINE, 1, scene, 1), catalog.load(), None)
