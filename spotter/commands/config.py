@@ -23,11 +23,7 @@ def config() -> None:
 def check(file: Path) -> None:
     """Name every mistake in FILE (gym.yaml unless given) at its line, with the mend."""
     settings = settings_module.load(file)
-    problems = [
-        f"{file}: cameras.{name}.uri: no such file: {camera.uri}; paths are relative to the settings file"
-        for name, camera in settings.cameras.items()
-        if camera.is_file and not Path(str(camera.uri)).is_file()
-    ]
+    problems = list(missing_files(settings, file).values())
     if settings.model is not None and not settings.model.is_file():
         problems.append(f"{file}: model: no such file: {settings.model}; leave it out for the shipped detector")
     if not settings.cameras:
@@ -36,6 +32,15 @@ def check(file: Path) -> None:
         raise SettingsError(*problems)
     zones = sum(len(camera.zones) for camera in settings.cameras.values())
     click.echo(f"{file}: fine (site {settings.site}; cameras: {', '.join(settings.cameras)}; {zones} zones)")
+
+
+def missing_files(settings: Settings, file: Path) -> dict[str, str]:
+    """For each camera whose address is a file that is not there: the problem, by the camera's name."""
+    return {
+        name: f"{file}: cameras.{name}.uri: no such file: {camera.uri}; paths are relative to the settings file"
+        for name, camera in settings.cameras.items()
+        if camera.is_file and not Path(str(camera.uri)).is_file()
+    }
 
 
 @config.command()

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spotter import settings as settings_module
+from spotter.commands.config import missing_files
 from spotter.embedded import servers
 from spotter.errors import ServerError, SettingsError, SpotterError
 from spotter.settings import Settings
@@ -67,6 +68,9 @@ def run(config: Path, *, data: Path | None, port: int | None) -> None:
         raise SettingsError(
             f"{config}: no camera; add one: `uri: clip.mp4`, or `cameras: {{front: {{uri: rtsp://…}}}}`"
         )
+    missing = missing_files(settings, config)
+    if len(missing) == len(settings.cameras):
+        raise SettingsError(*missing.values())
     host, port = settings.dashboard.host, settings.dashboard.port if port is None else port
     if port and not servers.port_is_free(host, port):
         raise ServerError(f"dashboard: port {port} is in use; choose another with --port, or dashboard.port")
@@ -75,8 +79,9 @@ def run(config: Path, *, data: Path | None, port: int | None) -> None:
     console = Console(stderr=False, soft_wrap=True)
     with _only_one(settings.data):
         plan = _plan(config, settings, environment, host, port)
+        _check_redis(settings)
         _upgrade_database(settings)
-        for line in plan.announcements:
+        for line in (*missing.values(), *plan.announcements):
             console.print(line, highlight=False, markup=False)
         supervisor = Supervisor(
             plan.parts,
@@ -136,6 +141,21 @@ def _plan(config: Path, settings: Settings, environment: dict[str, str], host: s
         Part("dashboard", [*spotter, "dashboard", *arguments, "--host", host, "--port", str(port)], shared),
     ]
     return _Plan(parts, announcements)
+
+
+def _check_redis(settings: Settings) -> None:
+    """Ask a Redis server that the settings name for an answer. Raises ServerError, without its password."""
+    if settings.redis is None:
+        return
+    import redis
+
+    address = redis.Redis.from_url(settings.redis.url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5)
+    try:
+        address.ping()
+    except (redis.RedisError, OSError) as error:
+        raise ServerError(f"Redis: {error}; check `redis:` in the settings and that it runs") from error
+    finally:
+        address.close()
 
 
 def _upgrade_database(settings: Settings) -> None:

@@ -112,8 +112,8 @@ def write_redis_configuration(data: Path, servers: EmbeddedServers) -> Path:
         f"port {servers.redis_port}",
         f"requirepass {servers.redis_password}",
         f'dir "{folder.absolute()}"',
-        "appendonly yes",
-        "appendfsync everysec",
+        # Nothing of Redis goes to the disk: it holds previews, and no frame is stored. What it loses is sent again.
+        "appendonly no",
         'save ""',
         "daemonize no",
         "loglevel warning",
