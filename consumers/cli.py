@@ -21,6 +21,7 @@ from consumers.truth import Comparison, Score
 from spotter import settings as settings_module
 from spotter.embedded.servers import with_embedded
 from spotter.errors import ServerError, SpotterError
+from spotter.metrics import serve_metrics
 from spotter.mqtt import MqttClient
 from spotter.settings import Settings
 
@@ -31,19 +32,28 @@ _config = click.option(
 )
 
 
+_metrics_port = click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1 here."
+)
+
+
 @click.command()
 @_config
-def ingest(config: Path) -> None:
+@_metrics_port
+def ingest(config: Path, metrics_port: int | None) -> None:
     """Take scenes, status and previews from MQTT into Redis."""
     from consumers.ingest import Ingest
 
+    if metrics_port is not None:
+        serve_metrics(metrics_port)
     Ingest(_running(config), _stop_on_signals()).run()
 
 
 @click.command()
 @_config
 @click.option("--shard", metavar="N/M", help="Only shard N of M, counted from 0; all of them unless given.")
-def usage(config: Path, shard: str | None) -> None:
+@_metrics_port
+def usage(config: Path, shard: str | None, metrics_port: int | None) -> None:
     """Turn scenes into usage sessions in the database."""
     from consumers.usage import Usage
 
@@ -54,6 +64,8 @@ def usage(config: Path, shard: str | None) -> None:
         if of != settings.shards:
             raise click.BadParameter(f"the settings say `shards: {settings.shards}`, not {of}", param_hint="--shard")
         numbers = [number]
+    if metrics_port is not None:
+        serve_metrics(metrics_port)
     Usage(settings, numbers, of, _stop_on_signals()).run()
 
 

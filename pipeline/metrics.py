@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -13,7 +12,6 @@ from pipeline.capture import Feed
 from pipeline.engine import Lane
 from pipeline.keeper import Keeper
 from pipeline.outbox import Outbox
-from spotter.errors import ServerError
 
 
 class PipelineCollector(Collector):
@@ -39,13 +37,3 @@ class PipelineCollector(Collector):
         dropped = CounterMetricFamily("spotter_scenes_dropped", "Scenes lost to the outbox's bounds or a full disk")
         dropped.add_metric([], self._outbox.dropped + self._keeper.lost)
         return captured, detected, age, pending, dropped
-
-
-def serve_metrics(port: int, collector: Collector) -> None:
-    """Serve `/metrics` on this machine. Raises ServerError where the port is taken."""
-    registry = CollectorRegistry()
-    registry.register(collector)
-    try:
-        start_http_server(port, addr="127.0.0.1", registry=registry)
-    except OSError as error:
-        raise ServerError(f"metrics port {port}: {error.strerror}; choose another with --metrics-port") from error

@@ -12,13 +12,14 @@ import numpy as np
 import structlog
 import supervision as sv
 from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
 
 from pipeline.capture import Feed, Frame, open_capture
 from pipeline.detection import FindsObjects, best_batch, open_finder
 from pipeline.engine import Engine, Lane
 from pipeline.health import Vitals, has_picture, judge
 from pipeline.keeper import Keeper
-from pipeline.metrics import PipelineCollector, serve_metrics
+from pipeline.metrics import PipelineCollector
 from pipeline.motion import LOOK_SECONDS
 from pipeline.outbox import Outbox
 from pipeline.preview import LEAST_SECONDS, make_preview, people_in
@@ -28,6 +29,7 @@ from pipeline.stream_id import run_prefix
 from pipeline.watcher import Watcher
 from spotter.errors import ServerError, SettingsError
 from spotter.events import FramesPerSecond, Status
+from spotter.metrics import serve_metrics
 from spotter.settings import Camera, Mqtt, Settings
 
 log = structlog.get_logger()
@@ -51,7 +53,9 @@ def run(settings: Settings, *, metrics_port: int | None = None) -> None:
         signal.signal(number, lambda *_: stop.set())
     service = Service(settings, mqtt, finder)
     if metrics_port is not None:
-        serve_metrics(metrics_port, PipelineCollector(service.cameras, service.outbox, service.keeper))
+        registry = CollectorRegistry()
+        registry.register(PipelineCollector(service.cameras, service.outbox, service.keeper))
+        serve_metrics(metrics_port, registry)
     service.run(stop)
 
 
