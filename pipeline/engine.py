@@ -116,8 +116,10 @@ class Engine:
         """End, waiting for at most so long."""
         self._stop.set()
         self._wake.set()
+        until = time.monotonic() + seconds
         self._network.stop()
         self._thread.join(seconds)
+        self._network.join(max(0.0, until - time.monotonic()))
 
     def step(self, *, begin: bool = True) -> bool:
         """Send the frames of the cameras that waited longest to the network (unless not to `begin` anything) and take
@@ -172,7 +174,8 @@ class _Network:
         self._finder = finder
         self._wanted: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[list[sv.Detections] | Exception] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name="network", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
+        self._thread.start()
 
     def look(self, prepared: Any) -> None:
         """Begin to look; `found` gives the outcome. One at a time."""
@@ -188,6 +191,10 @@ class _Network:
     def stop(self) -> None:
         """End after what is being looked at."""
         self._wanted.put(_END)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end, for at most so long."""
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         while (prepared := self._wanted.get()) is not _END:

@@ -37,7 +37,7 @@ class Movement:
         if len(boxes) < 2:
             return self.moving
         corners = np.stack([corners for _, corners in boxes])
-        width, height = np.median(corners[:, 2:] - corners[:, :2], axis=0)
+        width, height = np.sort(corners[:, 2:] - corners[:, :2], axis=0)[len(corners) // 2]  # np.median is slow
         size = max(float(np.sqrt(max(width * height, 0.0))), 1.0)
         travel = self._travel(corners)
         limit = (STOPS_AT if self.moving else STARTS_AT) * size
