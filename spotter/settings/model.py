@@ -154,7 +154,13 @@ class Camera(Section):
 class DetectorSettings(Section):
     """How objects are found."""
 
-    confidence: float = Field(0.3, gt=0, lt=1, title="Confidence", description="detections below it are not used")
+    confidence: float = Field(
+        0.3,
+        gt=0,
+        lt=1,
+        title="Confidence",
+        description="an object begins at this score; fainter boxes only continue it",
+    )
     iou: float = Field(0.45, gt=0, lt=1, title="Overlap", description="IoU above which two boxes are one object")
     threads: int | None = Field(None, ge=1, le=256, title="Threads", description="CPU threads; all cores unless given")
 
