@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -35,16 +36,18 @@ def export(network: YoloV5, path: Path, size: int = 640, notes: Mapping[str, str
     """Write `network` to `path`: float32, any batch, input `[batch, 3, size, size]`, output `[batch, N, 5 + C]`."""
     fused = copy.deepcopy(network).eval().fuse()
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        _Decoded(fused),
-        (torch.zeros(1, 3, size, size),),
-        str(path),
-        input_names=["images"],
-        output_names=["output"],
-        dynamic_axes={"images": {0: "batch"}, "output": {0: "batch"}},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter calls itself old, and loops over constants risky
+        torch.onnx.export(
+            _Decoded(fused),
+            (torch.zeros(1, 3, size, size),),
+            str(path),
+            input_names=["images"],
+            output_names=["output"],
+            dynamic_axes={"images": {0: "batch"}, "output": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, _metadata(network, size) | dict(notes or {}))
     onnx.checker.check_model(model)

@@ -23,7 +23,7 @@ from models.yolov5.network import YoloV5
 from models.yolov5.transfer import transfer
 
 KEPT_LABEL = "person"
-CONTINUED_RATE = 0.7
+CONTINUED_RATE = 0.4
 OWN_FORMAT = "spotter.yolov5/1"
 
 
