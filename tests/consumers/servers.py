@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from spotter.embedded.servers import redis_server_path
+
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
     Path(p).parent for p in [shutil.which("postgres")] if p
 ]
@@ -68,9 +70,7 @@ def mosquitto(folder: Path) -> Server:
 
 
 def redis_server(folder: Path) -> Server:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("no redis-server on this machine")
+    binary = redis_server_path()
     port = free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
     return Server([binary, *options], port)

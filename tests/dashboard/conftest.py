@@ -17,6 +17,7 @@ from dashboard.app import create_app
 from dashboard.context import attached
 from spotter.database.engine import open_database
 from spotter.database.migrate import upgrade
+from spotter.embedded.servers import redis_server_path
 from spotter.settings import Settings, loads
 
 from .gym import GYM, AuthActions, Command, Gym, Process, free_port
@@ -33,21 +34,20 @@ def cheap_hashing() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("needs redis-server")
     folder, port = tmp_path_factory.mktemp("redis"), free_port()
-    server = Process(["redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"], port, folder)
+    server = Process([redis_server_path(), "--port", str(port), "--save", "", "--bind", "127.0.0.1"], port, folder)
     yield server
     server.kill()
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    if shutil.which("mosquitto") is None:
-        pytest.skip("needs mosquitto")
+    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")  # not on everybody's PATH
+    if binary is None:
+        pytest.skip("needs mosquitto (apt install mosquitto)")
     folder, port = tmp_path_factory.mktemp("mosquitto"), free_port()
     (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-    server = Process(["mosquitto", "-c", "mosquitto.conf"], port, folder)
+    server = Process([binary, "-c", "mosquitto.conf"], port, folder)
     yield server
     server.kill()
 

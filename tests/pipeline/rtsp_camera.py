@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -11,11 +12,15 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 _PAYLOAD_TYPE, _CLOCK, _FPS = 96, 90_000, 10
 
 
 def encode_h264(clip: Path, path: Path) -> Path:
     """The clip as bare H.264 whose every picture can be decoded by itself."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg (apt install ffmpeg)")
     arguments = [
         "-i",
         str(clip),
