@@ -52,15 +52,17 @@ class Chain:
             f"no line like {pattern}",
         )
 
-    def eventually(self, look: Callable[[], Any], seconds: float, otherwise: str) -> Any:
+    def eventually(self, look: Callable[[], Any], seconds: float, otherwise: str | Callable[[], str]) -> Any:
         """What `look` gives as soon as it is true, while the chain lives."""
         deadline = time.monotonic() + seconds
         while True:
             found = look()
             if found:
                 return found
-            assert self._process.poll() is None, f"{otherwise}; it has ended:\n" + self.text()
-            assert time.monotonic() < deadline, f"{otherwise} within {seconds} s:\n" + self.text()
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                what = otherwise if isinstance(otherwise, str) else otherwise()
+                how = "ended" if self._process.poll() is not None else f"within {seconds:.0f} s"
+                raise AssertionError(f"{what} ({how}):\n{self.text()}")
             time.sleep(0.1)
 
     def text(self) -> str:
