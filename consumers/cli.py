@@ -13,7 +13,7 @@ from typing import Any
 import click
 import redis
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from consumers import dead as dead_letters
 from consumers.connections import broker_of, open_redis
@@ -133,7 +133,7 @@ def list_letters(config: Path, limit: int, as_json: bool) -> None:
     if not letters:
         click.echo("no refused messages")
         return
-    table = Table("id", "at", "topic", "bytes", "cause", "detail", box=None)
+    table = Table(Column("id", no_wrap=True, min_width=18), "at", "topic", "bytes", "cause", "detail", box=None)
     for letter in letters:
         table.add_row(letter.id, letter.at, letter.topic, str(letter.size), letter.cause, letter.detail)
     Console(soft_wrap=True).print(table, markup=False)

@@ -44,6 +44,9 @@ class Part:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    announces: bool = False
+    """Whether its standard output is for the person; otherwise that goes to its log as its standard error does."""
+
     ready: Callable[[], bool] = lambda: True
     """Whether parts after this one may start; asked again and again, so it must be quick."""
 
@@ -65,7 +68,7 @@ class Supervisor:
     """Starts parts in order, each when the one before is ready, and keeps them running."""
 
     def __init__(self, parts: Sequence[Part], log_folder: Path, announce: Callable[[str], None]) -> None:
-        """`announce` gets every line that a part writes to its standard output; its stderr goes to its log file."""
+        """`announce` gets every line that a part with `announces` writes to its standard output."""
         self.parts = list(parts)
         self._log_folder = log_folder
         self._announce = announce
@@ -123,7 +126,9 @@ class Supervisor:
         )
         part.state, part.started_at = "running", now
         assert part.process.stdout is not None and part.process.stderr is not None
-        for stream, taker in ((part.process.stdout, self._announce), (part.process.stderr, self._log_taker(part))):
+        log = self._log_taker(part)
+        says = self._announce if part.announces else log
+        for stream, taker in ((part.process.stdout, says), (part.process.stderr, log)):
             threading.Thread(target=_drain, args=(stream, taker), daemon=True, name=f"{part.name}-output").start()
 
     def _note_end(self, part: Part, now: float) -> None:

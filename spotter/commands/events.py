@@ -44,7 +44,7 @@ def tail(config: Path, data: str | None, topic: str, seconds: float | None, coun
         nonlocal seen
         if enough.is_set():
             return
-        text = f"({len(payload)} bytes)" if name.endswith("/preview") else payload.decode(errors="replace")
+        text = f"({len(payload)} bytes)" if name.endswith("/preview") else _one_line(payload)
         click.echo(f"{name} {text}")
         seen += 1
         if count is not None and seen >= count:
@@ -62,6 +62,12 @@ def tail(config: Path, data: str | None, topic: str, seconds: float | None, coun
         enough.wait(seconds)
     finally:
         client.stop()
+
+
+def _one_line(payload: bytes) -> str:
+    """A payload as text that can neither break the line nor command the terminal."""
+    text = payload.decode(errors="replace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @events.command()

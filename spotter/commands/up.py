@@ -60,6 +60,7 @@ def demo(data: Path, port: int | None) -> None:
 
 def run(config: Path, *, data: Path | None, port: int | None) -> None:
     """Start all parts of `config` and stay until a signal; raises SpotterError when a start can't succeed."""
+    os.umask(0o077)  # what is kept is for this user alone: sessions, passwords, scenes
     environment = dict(os.environ)
     if data is not None:
         environment["SPOTTER_DATA"] = str(data.absolute())
@@ -138,7 +139,12 @@ def _plan(config: Path, settings: Settings, environment: dict[str, str], host: s
         Part("ingest", [*spotter, "ingest", *arguments], shared),
         Part("usage", [*spotter, "usage", *arguments], shared),
         Part("pipeline", [*spotter, "pipeline", *arguments], shared),
-        Part("dashboard", [*spotter, "dashboard", *arguments, "--host", host, "--port", str(port)], shared),
+        Part(
+            "dashboard",
+            [*spotter, "dashboard", *arguments, "--host", host, "--port", str(port)],
+            shared,
+            announces=True,
+        ),
     ]
     return _Plan(parts, announcements)
 
@@ -199,7 +205,12 @@ def _watch(supervisor: Supervisor, console: Console, logs: Path) -> None:
 
 
 def _reason(part: Part) -> str:
-    return part.last_line.removeprefix("error: ") or f"{part.name} ended with exit code {part.exit_code}"
+    """Why a part ended: in its own words where it had some."""
+    if part.last_line.startswith("error: "):
+        return part.last_line.removeprefix("error: ")
+    if part.exit_code is not None and part.exit_code < 0:
+        return f"killed by signal {-part.exit_code}"
+    return f"{part.name} ended with exit code {part.exit_code}"
 
 
 def _table(supervisor: Supervisor) -> Table:
@@ -212,7 +223,7 @@ def _table(supervisor: Supervisor) -> Table:
 
 def _note(part: Part, now: float) -> str:
     if part.state == "restarting":
-        return f"ended with {part.exit_code}; again in {max(0.0, part.restart_at - now):.0f} s: {part.last_line[:100]}"
+        return f"again in {max(0.0, part.restart_at - now):.0f} s: {_reason(part)[:100]}"
     if part.state == "running":
         again = f", restarted {part.restarts} times" if part.restarts else ""
         return f"for {now - part.started_at:.0f} s{again}"
@@ -223,7 +234,7 @@ def _print_changes(supervisor: Supervisor, console: Console, shown: dict[str, st
     """Without a terminal: a line when a part's state changes."""
     for part in supervisor.parts:
         if shown.get(part.name) != part.state:
-            detail = f" ({part.last_line})" if part.state == "restarting" and part.last_line else ""
+            detail = f" ({_reason(part)})" if part.state == "restarting" else ""
             console.print(f"{part.name}: {part.state}{detail}", highlight=False, markup=False)
             shown[part.name] = part.state
 

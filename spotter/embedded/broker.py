@@ -13,6 +13,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from amqtt.broker import Broker
 from amqtt.contexts import BaseContext
@@ -35,9 +37,33 @@ class SharedPassword(BaseAuthPlugin):  # type: ignore[misc]
         return session.username == USERNAME and hmac.compare_digest(given, self._password)
 
 
+class Subscriptions(dict[str, list[tuple[Session, int]]]):
+    """Topic filter -> who subscribed. Iterating goes over the filters of that moment: amqtt awaits while it iterates,
+    and a client that subscribed meanwhile would end the loop, and with it the handling of another one.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.keys()))
+
+
+class EmbeddedBroker(Broker):  # type: ignore[misc]
+    """amqtt's broker, which gives a client that connects what is retained under its own subscriptions only."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._subscriptions = Subscriptions()
+
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        # amqtt asks this for everybody's filters whenever anyone connects.
+        if any(known.client_id == session.client_id for known, _ in self._subscriptions.get(subscription[0], ())):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
+
 async def serve(port: int) -> None:
     """Run the broker on 127.0.0.1:`port` until SIGTERM or SIGINT."""
-    broker = Broker(
+    broker = EmbeddedBroker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
             "plugins": {"spotter.embedded.broker.SharedPassword": {}},

@@ -86,7 +86,7 @@ class Storm:
         self.chain.start("ingest")
 
     def empty_redis(self) -> None:
-        redis.Redis(port=self.store.port).flushall()
+        redis.Redis(host="127.0.0.1", port=self.store.port).flushall()
 
     def restart_redis(self) -> None:
         self.store.stop()
@@ -169,7 +169,7 @@ def test_another_worker_takes_over_within_10_s(storm: Storm) -> None:
     storm.chain.start("ingest", "usage")
     assert storm.chain.settings.mqtt is not None
     pipeline = FakePipeline(storm.chain.settings.mqtt)
-    store = redis.Redis(port=storm.store.port)
+    store = redis.Redis(host="127.0.0.1", port=storm.store.port)
     try:
         scenes = Film("alone").show([person("p", 0.2, 0.9)], 20).scenes
         for scene in scenes[:20]:

@@ -40,7 +40,7 @@ def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
 
 @pytest.fixture
 def store(redis_process: Server) -> Iterator[redis.Redis]:
-    client = redis.Redis(port=redis_process.port)
+    client = redis.Redis(host="127.0.0.1", port=redis_process.port)
     yield client
     client.close()
 

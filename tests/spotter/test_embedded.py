@@ -61,7 +61,7 @@ def broker_settings(embedded: servers.EmbeddedServers, password: str | None = No
 
 def test_redis_refuses_a_stranger_and_answers_who_has_the_password(embedded: servers.EmbeddedServers) -> None:
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=embedded.redis_port).ping()
+        redis.Redis(host=servers.HOST, port=embedded.redis_port).ping()
     assert redis.Redis.from_url(embedded.redis_url).ping()
 
 
@@ -106,6 +106,44 @@ def test_the_broker_carries_messages_keeps_retained_ones_and_publishes_wills(
         dying.stop()
         late.stop()
     assert set(got) == {("spotter/a/b/committed", b"7"), ("spotter/a/b/status", b"gone")}
+
+
+def test_nobody_gets_what_is_retained_under_the_filters_of_others(embedded: servers.EmbeddedServers) -> None:
+    got: list[str] = []
+    arrived = threading.Event()
+
+    def take(topic: str, _: bytes, __: object) -> None:
+        got.append(topic)
+        if topic == "own/end":
+            arrived.set()
+
+    everything = MqttClient(
+        broker_settings(embedded), "everything", on_connect=lambda: everything.subscribe("spotter/#")
+    )
+    everything.start()
+    everything.wait_connected(5)
+    everything.publish("spotter/gym/front/status", b"online", retain=True)
+    other = MqttClient(broker_settings(embedded), "other", on_connect=lambda: other.subscribe("own/#"), on_message=take)
+    other.start()
+    other.wait_connected(5)
+    try:
+        while not arrived.wait(0.1):
+            everything.publish("own/end", b"", qos=0)
+    finally:
+        everything.stop()
+        other.stop()
+    assert set(got) == {"own/end"}
+
+
+def test_one_who_subscribes_does_not_disturb_the_connecting_of_another() -> None:
+    from spotter.embedded.broker import Subscriptions
+
+    subscriptions = Subscriptions(a=[], b=[])
+    seen = []
+    for topic in subscriptions:
+        subscriptions[topic + topic] = []
+        seen.append(topic)
+    assert seen == ["a", "b"]
 
 
 def test_ports_and_passwords_stay_from_start_to_start(tmp_path: Path) -> None:

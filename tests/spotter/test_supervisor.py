@@ -17,8 +17,8 @@ from spotter.supervisor import Part, Supervisor
 FOR_EVER = "import time; time.sleep(600)"
 
 
-def part(name: str, code: str, ready: Callable[[], bool] = lambda: True) -> Part:
-    return Part(name, [sys.executable, "-c", code], ready=ready)
+def part(name: str, code: str, ready: Callable[[], bool] = lambda: True, announces: bool = True) -> Part:
+    return Part(name, [sys.executable, "-c", code], ready=ready, announces=announces)
 
 
 @pytest.fixture
@@ -96,6 +96,14 @@ def test_what_a_part_says_is_announced_and_what_it_logs_is_kept(run: Callable[..
     one = run(talker, announce=said.append)
     log = tmp_path / "logs" / "talker.log"
     tick_until(one, lambda: said == ["hello"] and log.exists() and log.read_text() == "a log line\n")
+
+
+def test_what_is_not_for_the_person_goes_to_the_log(run: Callable[..., Supervisor], tmp_path: Path) -> None:
+    said: list[str] = []
+    one = run(part("server", f"print('chatter', flush=True); {FOR_EVER}", announces=False), announce=said.append)
+    log = tmp_path / "logs" / "server.log"
+    tick_until(one, lambda: log.exists() and log.read_text() == "chatter\n")
+    assert said == []
 
 
 def test_stop_ends_even_a_part_that_does_not_listen_within_five_seconds(
