@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,15 @@ def test_the_rule_would_notice(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def f():\n    from consumers.usage import x\n")
     assert imports_of(wrong) == {"consumers"}
+
+
+def test_documents_link_to_what_is_there() -> None:
+    files = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in files.splitlines():
+        path = ROOT / name
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{name} links to {target}"
 
 
 def test_every_module_says_what_it_is_for_and_none_is_shapeless() -> None:
