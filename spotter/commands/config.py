@@ -22,10 +22,15 @@ def config() -> None:
 @click.argument("file", type=click.Path(path_type=Path), default="gym.yaml")
 def check(file: Path) -> None:
     """Name every mistake in FILE (gym.yaml unless given) at its line, with the mend."""
-    settings = settings_module.load(file)
-    problems = list(missing_files(settings, file).values())
-    if settings.model is not None and not settings.model.is_file():
-        problems.append(f"{file}: model: no such file: {settings.model}; leave it out for the shipped detector")
+    problems = [
+        f"{place}: no such file: {path}; {_mend(setting)}"
+        for setting, (place, path) in settings_module.named_files(file).items()
+        if not path.is_file()
+    ]
+    try:
+        settings = settings_module.load(file)
+    except SettingsError as error:
+        raise SettingsError(*error.problems, *problems) from None
     if not settings.cameras:
         problems.append(f"{file}: no camera; add one: `uri: clip.mp4` is enough")
     if problems:
@@ -36,11 +41,20 @@ def check(file: Path) -> None:
 
 def missing_files(settings: Settings, file: Path) -> dict[str, str]:
     """For each camera whose address is a file that is not there: the problem, by the camera's name."""
-    return {
-        name: f"{file}: cameras.{name}.uri: no such file: {camera.uri}; paths are relative to the settings file"
-        for name, camera in settings.cameras.items()
-        if camera.is_file and not Path(str(camera.uri)).is_file()
-    }
+    named = settings_module.named_files(file)
+    missing = {}
+    for name, camera in settings.cameras.items():
+        setting = ("cameras", name, "uri")
+        if camera.is_file and not Path(str(camera.uri)).is_file():
+            place = named[setting][0] if setting in named else f"{file}: {'.'.join(setting)}"
+            missing[name] = f"{place}: no such file: {camera.uri}; {_mend(setting)}"
+    return missing
+
+
+def _mend(setting: tuple[str | int, ...]) -> str:
+    return (
+        "leave it out for the shipped detector" if setting == ("model",) else "paths are relative to the settings file"
+    )
 
 
 @config.command()

@@ -23,7 +23,7 @@ from spotter.settings.model import (
     WalkwayZone,
     Zone,
 )
-from spotter.settings.reader import load, loads
+from spotter.settings.reader import load, loads, named_files
 
 __all__ = [
     "Camera",
@@ -46,4 +46,5 @@ __all__ = [
     "Zone",
     "load",
     "loads",
+    "named_files",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from spotter.events import NAME_PATTERN
 
 _RESERVED_CAMERAS = {"usage", "equipment", "count", "alert"}
+# As SQLAlchemy reads an address: a password may hold anything but "@".
+_DATABASE_URL = re.compile(
+    r"sqlite(\+pysqlite)?:///.*"
+    r"|postgresql(\+psycopg)?://([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]+)?(:\d*)?(/[^?]*)?(\?.*)?"
+)
 
 
 class Section(BaseModel):
@@ -120,6 +126,13 @@ class Camera(Section):
     loop: bool = Field(False, title="Loop", description="play a video file again and again, as the demo does")
     zones: dict[Name, Zone] = Field({}, title="Zones", description="named areas of the picture")
 
+    @field_validator("uri", mode="before")
+    @classmethod
+    def _path_address_or_number(cls, uri: Any) -> Any:
+        if isinstance(uri, bool) or not (isinstance(uri, str) or (isinstance(uri, int) and uri >= 0)):
+            raise ValueError("give a path, an address or a webcam's number")
+        return uri
+
     @field_validator("uri")
     @classmethod
     def _no_credentials_in_address(cls, uri: str | int) -> str | int:
@@ -127,7 +140,7 @@ class Camera(Section):
             if uri == "":
                 raise ValueError("the address is empty")
             return uri
-        if urlsplit(uri).password:
+        if "@" in urlsplit(uri).netloc:
             raise ValueError("keep credentials out of the address: use `username:` and `password: ${NAME}`")
         return uri
 
@@ -189,6 +202,20 @@ class Redis(Section):
 
     url: SecretStr = Field(title="Address", description="redis://[:password@]host:6379/0, or rediss:// with TLS")
 
+    @field_validator("url")
+    @classmethod
+    def _redis_url(cls, url: SecretStr) -> SecretStr:
+        # Nothing of the address is in the message: it may hold a password.
+        mend = "give the server as redis://host:port/0, rediss://host:port/0 or unix:///path"
+        try:
+            parts = urlsplit(url.get_secret_value())
+            _ = parts.port
+        except ValueError:
+            raise ValueError(mend) from None
+        if not (parts.scheme in ("redis", "rediss") and parts.hostname) and not (parts.scheme == "unix" and parts.path):
+            raise ValueError(mend)
+        return url
+
 
 class Database(Section):
     """Where facts are kept."""
@@ -197,6 +224,14 @@ class Database(Section):
         title="Address",
         description="sqlite:///path (relative to this file) or postgresql+psycopg://user:password@host/name",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _database_url(cls, url: SecretStr) -> SecretStr:
+        # Nothing of the address is in the message: it may hold a password.
+        if not _DATABASE_URL.fullmatch(url.get_secret_value()):
+            raise ValueError("give the database as sqlite:///path or postgresql+psycopg://user:password@host/name")
+        return url
 
 
 class Rules(Section):

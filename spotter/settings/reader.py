@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,32 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SQLITE_FILE = re.compile(r"^(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)$")
 
 _Path = tuple[str | int, ...]
+
+MAX_NODES = 100_000
+"""A file's values with every alias written out: far above any gym, far below what fills the memory."""
+
+_PLAIN_WORDS = {
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+    "float_parsing": "must be a number such as 2.5",
+    "float_type": "must be a number such as 2.5",
+    "finite_number": "must be a number such as 2.5",
+    "int_parsing": "must be a whole number such as 2",
+    "int_type": "must be a whole number such as 2",
+    "int_from_float": "must be a whole number such as 2",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text; put it in quotes",
+    "path_type": "must be a path; put it in quotes",
+    "tuple_type": "must be a list such as [a, b]",
+    "dict_type": "must be `name: value` lines",
+    "model_type": "must be `name: value` lines",
+}
+"""What to write, by pydantic's kind of problem."""
 
 SERVER_VARIABLES = {"SPOTTER_MQTT_URL": "mqtt", "SPOTTER_REDIS_URL": "redis", "SPOTTER_DATABASE_URL": "database"}
 """Environment variables that name a server where the file does not: how `spotter up` tells its parts."""
@@ -45,9 +72,9 @@ def loads(text: str, *, base: Path, name: str = "gym.yaml", environment: Mapping
     lines: dict[_Path, int] = {}
     problems: list[str] = []
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _check_node(node, (), lines, problems, name)
-        values = yaml.safe_load(text)
+        values = _parse(text, lines, problems, name)
+    except RecursionError:
+        raise SettingsError(f"{name}: nested too deeply; settings are a few levels deep") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else name
@@ -73,6 +100,41 @@ def loads(text: str, *, base: Path, name: str = "gym.yaml", environment: Mapping
     return _resolve(settings, base)
 
 
+def named_files(
+    file: Path, environment: Mapping[str, str] = os.environ
+) -> dict[tuple[str | int, ...], tuple[str, Path]]:
+    """The video files and the model that a settings file names, whatever else is wrong in it.
+
+    By setting, such as ``("cameras", "front", "uri")``: its ``file:line: place`` as written, and the absolute path.
+    """
+    lines: dict[_Path, int] = {}
+    try:
+        values = _parse(file.read_text(encoding="utf-8"), lines, [], str(file))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return {}  # `load` tells why
+    if not isinstance(values, dict):
+        return {}
+    cameras = values.get("cameras", {"camera": values})
+    named: dict[_Path, Any] = {("model",): values.get("model")}
+    for name, camera in cameras.items() if isinstance(cameras, dict) else ():
+        named["cameras", str(name), "uri"] = camera.get("uri") if isinstance(camera, dict) else None
+    found: dict[_Path, tuple[str, Path]] = {}
+    for path, value in named.items():
+        unknown: list[str] = []
+        value = _substitute(value, path, environment, lines, unknown, str(file))
+        if isinstance(value, str) and value and "://" not in value and not unknown:
+            shown = _shown_path(path, lines)
+            found[path] = (f"{file}:{_line(shown, lines)}: {_dotted(shown)}", _absolute(file.parent, Path(value)))
+    return found
+
+
+def _parse(text: str, lines: dict[_Path, int], problems: list[str], name: str) -> Any:
+    """The text's values, after a look at its nodes: an alias is not yet written out there."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    _check_node(node, (), lines, problems, name, (), itertools.count())
+    return yaml.safe_load(text)
+
+
 def _server_section(section: str, url: str) -> dict[str, str]:
     if section != "mqtt":
         return {"url": url}
@@ -84,24 +146,45 @@ def _server_section(section: str, url: str) -> dict[str, str]:
     return {"url": scheme + rest, **{key: value for key, value in credentials.items() if value}}
 
 
-def _check_node(node: yaml.Node | None, path: _Path, lines: dict[_Path, int], problems: list[str], name: str) -> None:
-    """Note the line of every value, and keys given twice (YAML would keep the last without a word)."""
+def _check_node(
+    node: yaml.Node | None,
+    path: _Path,
+    lines: dict[_Path, int],
+    problems: list[str],
+    name: str,
+    around: tuple[yaml.Node, ...],
+    visits: Iterator[int],
+) -> None:
+    """Note the line of every value, and keys given twice (YAML would keep the last without a word).
+
+    Raises yaml.MarkedYAMLError for a value that holds itself (`around` are the nodes that hold this one), for one
+    that grows beyond `MAX_NODES` through its aliases, and for a key that is no plain word.
+    """
     if node is None:
         return
+    if any(node is outer for outer in around):
+        raise yaml.MarkedYAMLError(problem="an alias holds itself; write its value out", problem_mark=node.start_mark)
+    if next(visits) >= MAX_NODES:
+        raise yaml.MarkedYAMLError(
+            problem=f"more than {MAX_NODES} values; use fewer aliases", problem_mark=node.start_mark
+        )
+    around = (*around, node)
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a name must be one word", problem_mark=key_node.start_mark)
             key = str(key_node.value)
             if key in seen:
                 problems.append(f"{name}:{key_node.start_mark.line + 1}: {key}: given twice; keep one")
             seen.add(key)
             place = (*path, key)
-            _check_node(value_node, place, lines, problems, name)
+            _check_node(value_node, place, lines, problems, name, around, visits)
             lines[place] = key_node.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _check_node(item, (*path, index), lines, problems, name)
+            _check_node(item, (*path, index), lines, problems, name, around, visits)
 
 
 def _substitute(
@@ -132,16 +215,11 @@ def _substitute(
 
 
 def _worth_telling(error: ValidationError) -> list[Any]:
-    """The problems without those of the other branches of ``uri: str | int``."""
-    problems: list[Any] = error.errors(include_url=False, include_input=True)
-    seen: set[_Path] = set()
-    told = []
-    for problem in problems:
-        place = tuple(part for part in problem["loc"] if part not in ("str", "int", "constrained-int"))
-        if place not in seen:
-            told.append(problem)
-        seen.add(place)
-    return told
+    """The problems without a list's "too short" that only says that some of its items have problems."""
+    problems: list[Any] = error.errors(include_url=False, include_input=False)
+    places = {problem["loc"] for problem in problems}
+    holders = {place[:length] for place in places for length in range(len(place))}
+    return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in holders]
 
 
 def _explain(problem: Any, lines: dict[_Path, int], name: str) -> str:
@@ -149,6 +227,8 @@ def _explain(problem: Any, lines: dict[_Path, int], name: str) -> str:
     shown = _shown_path(path, lines)
     place = f"{name}:{_line(shown, lines)}: {_dotted(shown) or 'settings'}"
     kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden" and len(path) == 1 and path[0] in Camera.model_fields:
+        return f"{place}: belongs to a camera; put it under the camera's name in `cameras:`"
     if kind == "extra_forbidden":
         known = _known_keys(path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
@@ -164,6 +244,8 @@ def _explain(problem: Any, lines: dict[_Path, int], name: str) -> str:
         return f"{place}: must be {context['expected']}"
     if kind == "string_pattern_mismatch":
         return f"{place}: use letters, digits, dot, dash and underscore (at most 64, the first a letter or digit)"
+    if kind in _PLAIN_WORDS:
+        return f"{place}: {_PLAIN_WORDS[kind].format(**context)}"
     return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
 
 

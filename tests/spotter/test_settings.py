@@ -7,9 +7,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from spotter import settings
-from spotter.commands.config import settings_schema
+from spotter.commands.config import config, missing_files, settings_schema
 from spotter.errors import SettingsError
 
 BASE = Path("/gym")
@@ -114,12 +115,96 @@ def test_servers_come_from_the_environment_only_where_the_file_names_none() -> N
         ("uri: 0\nzones:\n  z: {kind: floor, polygon: [[0,0],[1,2],[0,1]]}", "gym.yaml:3: zones.z.polygon.1.1"),
         ("uri: 0\nmqtt: {url: 'http://x'}", "gym.yaml:2: mqtt.url: give the broker as mqtt://host:port"),
         ("uri: 0\nmqtt: {url: 'mqtt://a:b@x'}", "gym.yaml:2: mqtt.url: keep credentials out of the address"),
+        ("uri: 0\nredis: {url: foo}", "gym.yaml:2: redis.url: give the server as redis://host:port/0"),
+        ("uri: 0\nredis: {url: 'redis://h:geheim'}", "gym.yaml:2: redis.url: give the server as redis://host:port/0"),
+        ("uri: 0\ndatabase: {url: 'mysqll://a:b@c/d'}", "gym.yaml:2: database.url: give the database as sqlite:///"),
+        ("uri: 0\ndatabase: {url: 'postgresql://a:b@c:x/d'}", "gym.yaml:2: database.url: give the database as "),
+        ("uri: -1", "gym.yaml:1: uri: give a path, an address or a webcam's number"),
+        ("uri: 1.5", "gym.yaml:1: uri: give a path, an address or a webcam's number"),
+        ("uri: true", "gym.yaml:1: uri: give a path, an address or a webcam's number"),
+        ("cameras: {a: {uri: 0}}\nuri: 1", "gym.yaml:2: uri: belongs to a camera; put it under the camera's name in "),
+        (
+            "uri: rtsp://user@host/1\nusername: u",
+            "gym.yaml:1: uri: keep credentials out of the address: use `username:`",
+        ),
+        ("uri: 0\ndetect_fps: 0", "gym.yaml:2: detect_fps: must be more than 0"),
+        ("uri: 0\ndetect_fps: 90", "gym.yaml:2: detect_fps: must be 60 or less"),
+        ("uri: 0\nshards: 0", "gym.yaml:2: shards: must be 1 or more"),
+        ("uri: 0\nshards: 1.5", "gym.yaml:2: shards: must be a whole number such as 2"),
+        ("uri: 0\nshards: x", "gym.yaml:2: shards: must be a whole number such as 2"),
+        ("uri: 0\ndetector: {iou: 1}", "gym.yaml:2: detector.iou: must be less than 1"),
+        ("uri: 0\ndetector: {iou: x}", "gym.yaml:2: detector.iou: must be a number such as 2.5"),
+        ("uri: 0\ndetector: {iou: []}", "gym.yaml:2: detector.iou: must be a number such as 2.5"),
+        ("uri: 0\ndetector:", "gym.yaml:2: detector: must be `name: value` lines"),
+        ("uri: 0\nloop: perhaps", "gym.yaml:2: loop: must be true or false"),
+        ("uri: 0\nsite: 5", "gym.yaml:2: site: must be text; put it in quotes"),
+        ("uri: 0\nzones:\n  z: {kind: floor, polygon: [[0,0],[1,1]]}", "zones.z.polygon: give at least 3"),
+        ("uri: 0\na: &a [*a]", "gym.yaml:2: not valid YAML: an alias holds itself; write its value out"),
+        ("uri: 0\n? [a]\n: b", "gym.yaml:2: not valid YAML: a name must be one word"),
+        ("[" * 5000, "gym.yaml: nested too deeply"),
         ("uri: 0\nmqtt: {ulr: 'mqtt://x'}", "gym.yaml:2: mqtt.ulr: unknown setting; did you mean `url`?"),
     ],
 )
 def test_a_mistake_is_named_at_its_line_with_the_mend(text: str, problem: str) -> None:
     found = problems(text)
     assert any(problem in line for line in found), found
+
+
+def test_a_bad_corner_is_one_mistake() -> None:
+    assert problems("uri: 0\nzones:\n  z: {kind: floor, polygon: [[0,0],[2,1],[0,1]]}") == [
+        "gym.yaml:3: zones.z.polygon.1.0: must be 1 or less"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "url"),
+    [
+        ("redis", "redis://:pw@127.0.0.1:6379/0"),
+        ("redis", "rediss://cache"),
+        ("redis", "unix:///run/redis.sock?db=1"),
+        ("database", "sqlite:////data/spotter.db"),
+        ("database", "postgresql://spotter@db/spotter"),
+        ("database", "postgresql+psycopg://spotter:p#w/1@db:5432/spotter?sslmode=require"),
+        ("database", "postgresql+psycopg:///spotter?host=/run/postgresql"),
+    ],
+)
+def test_servers_addresses_are_read(section: str, url: str) -> None:
+    gym = read(f"uri: 0\n{section}: {{url: '{url}'}}")
+    assert getattr(gym, section).url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("text", ["redis: {url: 'redis://:geheim@[h'}", "database: {url: 'mysqll://a:geheim@c/d'}"])
+def test_a_refused_address_is_not_shown(text: str) -> None:
+    assert "geheim" not in "".join(problems(f"uri: 0\n{text}"))
+
+
+def test_an_alias_repeats_a_zone_but_can_not_fill_the_memory() -> None:
+    gym = read(
+        "cameras:\n  a: {uri: 0, zones: &z {f: {kind: floor, polygon: [[0,0],[1,0],[1,1]]}}}\n  b: {uri: 1, zones: *z}"
+    )
+    assert gym.cameras["a"].zones == gym.cameras["b"].zones
+    laughs = ["a0: &a0 [ha]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (problem,) = problems("\n".join(laughs))
+    assert "more than 100000 values; use fewer aliases" in problem
+
+
+def test_missing_files_are_named_as_written_beside_other_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "gym.yaml"
+    for text, expected in [
+        ("uri: no.mp4", [f"{file}:1: uri: no such file: {tmp_path}/no.mp4"]),
+        (
+            "model: no.onnx\ncameras:\n  front:\n    uri: no.mp4\nsit: a",
+            [f"{file}:5: sit: unknown", f"{file}:1: model: no such", f"{file}:4: cameras.front.uri: no such file"],
+        ),
+    ]:
+        file.write_text(text)
+        result = CliRunner().invoke(config, ["check", str(file)])
+        assert isinstance(result.exception, SettingsError)
+        found = list(result.exception.problems)
+        assert [line[: len(start)] for line, start in zip(found, expected, strict=True)] == expected
+    file.write_text("uri: no.mp4")
+    missing = missing_files(settings.load(file), file)
+    assert missing["camera"].startswith(f"{file}:1: uri: no such file")
 
 
 def test_all_mistakes_are_named_at_once() -> None:
