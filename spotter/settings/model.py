@@ -168,7 +168,7 @@ class DetectorSettings(Section):
     """How objects are found."""
 
     confidence: float = Field(
-        0.3,
+        0.4,
         gt=0,
         lt=1,
         title="Confidence",
