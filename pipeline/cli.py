@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import click
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -19,11 +19,13 @@ from pipeline.capture import VideoInfo, open_capture
 from pipeline.capture.diagnosis import shown
 from pipeline.detection import open_finder
 from pipeline.recording import record as record_scenes
-from spotter.errors import SettingsError, SpotterError
-from spotter.events import NAME_PATTERN
+from spotter.errors import CameraError, SettingsError, SpotterError
+from spotter.events import NAME_PATTERN, describe
 from spotter.settings import Camera, Settings, load
 
 _PROBE_SECONDS = 3.0
+_NAMELESS = "camera"
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
 @click.command()
@@ -70,6 +72,10 @@ def record(
                     count += 1
             except KeyboardInterrupt:  # how a person ends the recording of a camera
                 scenes.close()
+                if not count:
+                    raise
+            except CameraError as error:
+                raise (error if config else _without_name(error)) from None
     click.echo(f"{count} scenes in {out}", err=True)
 
 
@@ -87,7 +93,7 @@ def probe(uri: str, username: str | None, password: str | None) -> None:
     tried = _camera_at(uri).model_copy(
         update={"username": username, "password": SecretStr(password) if password else None}
     )
-    capture = open_capture("probe", tried)
+    capture = open_capture(_NAMELESS, tried)
     try:
         info = capture.open()
         frames, began = 0, time.monotonic()
@@ -98,6 +104,8 @@ def probe(uri: str, username: str | None, password: str | None) -> None:
             if tried.is_file:
                 break
         measured = frames / (time.monotonic() - began)
+    except CameraError as error:
+        raise _without_name(error) from None
     finally:
         capture.close()
     click.echo(f"{shown(tried)}: {width}x{height}, {_rate(info, measured, tried)}, codec {info.codec or 'unknown'}")
@@ -115,7 +123,7 @@ def _one_camera(config: Path | None, name: str | None, uri: str | None) -> tuple
     if (config is None) == (uri is None):
         raise click.UsageError("give either --config FILE (with --camera NAME) or --uri ADDRESS")
     if uri is not None:
-        name = name or "camera"
+        name = name or _NAMELESS
         if not _is_name(name):
             raise click.UsageError("--camera: use letters, digits, dot, dash and underscore")
         return Settings(cameras={name: _camera_at(uri)}), name
@@ -134,11 +142,20 @@ def _one_camera(config: Path | None, name: str | None, uri: str | None) -> tuple
 def _camera_at(uri: str) -> Camera:
     if "@" in uri.split("://", 1)[-1].split("/", 1)[0] and "://" in uri:
         raise click.UsageError("keep the log-in out of the address: use `username:` and `password:` in the settings")
-    return Camera(uri=int(uri) if uri.isdecimal() else uri)
+    try:
+        return Camera(uri=int(uri) if uri.isdecimal() else uri)
+    except ValidationError as error:
+        raise click.UsageError(
+            f"{describe(error)}; give an rtsp:// or http:// address, the path of a video file, or a webcam's number"
+        ) from None
+
+
+def _without_name(error: CameraError) -> CameraError:
+    """The error of a camera that has no name, for it is only an address."""
+    return CameraError(re.sub(r"^camera '[^']*': ", "", str(error)))
 
 
 def _is_name(name: str) -> bool:
-
     return re.fullmatch(NAME_PATTERN, name) is not None
 
 
@@ -149,17 +166,30 @@ def _parse_start(start: str | None) -> datetime:
         began = datetime.fromisoformat(start.replace("Z", "+00:00"))
     except ValueError:
         raise click.UsageError(f"--start {start}: not a time; write it as 2026-01-01T00:00:00Z") from None
-    return began if began.tzinfo else began.replace(tzinfo=timezone.utc)
+    began = began if began.tzinfo else began.replace(tzinfo=timezone.utc)
+    if not _EARLIEST <= began < _LATEST:
+        raise click.UsageError(f"--start {start}: out of range; give a time from {_EARLIEST.year} to {_LATEST.year}")
+    return began
 
 
 @contextmanager
 def _writable(out: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `out` at the end; whatever fails before leaves `out` as it was."""
+    target = out.resolve()
+    is_device = target.exists() and not target.is_file()  # /dev/stdout or a pipe: there is nothing to keep
+    part = target if is_device else target.with_name(target.name + ".part")
     try:
-        file = out.open("wb")
+        file = part.open("wb")
     except OSError as error:
         raise SpotterError(f"{out}: can't be written ({error.strerror}); choose another --out") from None
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+        if not is_device:
+            part.replace(target)
+    finally:
+        if not is_device:
+            part.unlink(missing_ok=True)
 
 
 def _progress() -> Progress:

@@ -38,13 +38,14 @@ class MotionGate:
         self._looked_at = 0.0
         self._moved_at = 0.0
 
-    def passes(self, frame: Frame) -> bool:
-        """Whether to look at this frame. Call it with every sampled frame, in order."""
+    def passes(self, frame: Frame, *, due: bool = False) -> bool:
+        """Whether to look at this frame; at one that is `due`, anyhow. Call it with every sampled frame, in order."""
         small = _shrink(frame)
         if _differs(small, self._previous) or _differs(small, self._looked):
             self._moved_at = frame.at
         self._previous = small
-        if self.awake or frame.at - self._moved_at < HOLD_SECONDS or frame.at - self._looked_at >= self.look_seconds:
+        held = self.awake or frame.at - self._moved_at < HOLD_SECONDS
+        if due or held or frame.at - self._looked_at >= self.look_seconds:
             self._looked, self._looked_at = small, frame.at
             return True
         return False

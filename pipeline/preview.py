@@ -23,6 +23,8 @@ RECENT_SECONDS = 2.0
 """People seen so lately are blurred where they were last, too: the detector may miss one for a moment."""
 
 _GROWN = 0.15  # of the box on each side: hair, hands, and how far one gets between two looks
+_GROWN_AT_EDGE = 0.5  # of the longer side, along the edge: who is mostly outside reaches further than the box
+_EDGE_PIXELS = 4
 _CELLS = 6  # what a blurred person is reduced to along the shorter side, before smoothing
 _JPEG_QUALITY = 70
 
@@ -50,6 +52,11 @@ def _blur(image: Image, box: NDArray[np.float32]) -> None:
     height, width = image.shape[:2]
     left, top, right, bottom = (float(edge) for edge in box)
     grow_x, grow_y = (right - left) * _GROWN, (bottom - top) * _GROWN
+    along = max(right - left, bottom - top) * _GROWN_AT_EDGE
+    if left < _EDGE_PIXELS or right > width - _EDGE_PIXELS:
+        grow_x, grow_y = max(grow_x, _EDGE_PIXELS), max(grow_y, along)
+    if top < _EDGE_PIXELS or bottom > height - _EDGE_PIXELS:
+        grow_x, grow_y = max(grow_x, along), max(grow_y, _EDGE_PIXELS)
     x1, y1 = max(0, int(left - grow_x)), max(0, int(top - grow_y))
     x2, y2 = min(width, int(right + grow_x) + 1), min(height, int(bottom + grow_y) + 1)
     if x2 <= x1 or y2 <= y1:

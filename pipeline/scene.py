@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from spotter.events import Scene, SceneObject
@@ -20,6 +21,8 @@ UNKNOWN_SIZE = (1, 1)
 """The frame size of a camera that never gave a picture."""
 
 _EARLY = 0.02  # seconds: frames come a little early or late, and 0.49 s is meant to be 0.5 s
+_MOST_EARLY = 0.125  # seconds: where the next look would come too late, a moving scene is told so much before its time
+_ROUNDING = 1e-6  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,16 @@ class SceneBuilder:
         self._moving_seconds = KIOSK_SECONDS if kiosk else MOVING_SECONDS
         self._said: frozenset[tuple[str, bool]] | None = None
         self._said_at: float | None = None
+        self._looks: tuple[float, ...] = ()  # times of the last looks, at most three
         self._size = UNKNOWN_SIZE
 
     def seen(self, frame: Frame, tracks: Sequence[Track]) -> Draft | None:
         """The scene that a frame's tracks make due, if any."""
         self._size = frame.size
+        self._looks = (*self._looks[-2:], frame.at)
         now = frozenset((track.id, track.moving) for track in tracks)
-        wait = self._moving_seconds if any(track.moving for track in tracks) else STILL_SECONDS
-        if now == self._said and not self._due(frame.at, wait):
+        due = self._moving_due(frame.at) if any(track.moving for track in tracks) else self.still_due(frame.at)
+        if now == self._said and not due:
             return None
         self._said, self._said_at = now, frame.at
         objects = tuple(_object(track, frame.size) for track in tracks)
@@ -71,13 +76,24 @@ class SceneBuilder:
 
     def unseen(self, time: datetime, at: float) -> Draft | None:
         """The scene that says that there is no picture, if one is due."""
-        if self._said is None and not self._due(at, STILL_SECONDS):
+        if self._said is None and not self.still_due(at):
             return None
         self._said, self._said_at = None, at
         return Draft(self.site, self.camera, time, self._size, False, ())
 
-    def _due(self, at: float, wait: float) -> bool:
-        return self._said_at is None or at - self._said_at >= wait - _EARLY
+    def still_due(self, at: float) -> bool:
+        """Whether a scene is due even where nothing moves."""
+        return self._said_at is None or at - self._said_at >= STILL_SECONDS - _EARLY
+
+    def _moving_due(self, at: float) -> bool:
+        """Whether this look is the last one in time: the next is expected after the longer of the last two waits."""
+        if self._said_at is None:
+            return True
+        waited, wait = at - self._said_at, self._moving_seconds
+        next_look = max((b - a for a, b in pairwise(self._looks)), default=0.0)
+        if waited + next_look > wait + _EARLY:
+            return waited >= wait - _MOST_EARLY - _ROUNDING
+        return waited >= wait - _EARLY
 
 
 def _object(track: Track, size: tuple[int, int]) -> SceneObject:

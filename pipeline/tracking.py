@@ -37,6 +37,10 @@ COAST_SECONDS = 0.4
 """An object that is missed for less stays in the scene: detectors flicker. Not more, for it is said to be there.
 When several are there and all are missed at once, that is no flicker: the light went out, or the picture was cut."""
 
+EDGE_SECONDS = 5.0
+"""Who was last seen at the picture's edge is blurred in previews for so long: a part of them may still be in it, too
+little for the detector."""
+
 _CONFIRMED_AFTER = 2  # looks in a row; single ones are mostly the detector's mistakes
 _EDGE_PIXELS = 4  # a box so near to the picture's edge has left through it when it is gone, so it never coasts
 _SAME_ITEM_IOU = 0.5  # kit boxes of different labels that overlap so much are one item
@@ -71,6 +75,8 @@ class _Followed:
     """When it was last seen with a score that could begin a track."""
     score: float = 0.0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, dtype=np.float32))
+    at_edge: bool = False
+    """Whether it was last seen at the picture's edge, perhaps only in part."""
     missing_since: float | None = None
     gone: bool = False
     """Missing for too long to be said to be there; the id is kept, should it be found again soon."""
@@ -119,9 +125,13 @@ class Tracker:
         return any(group.restless for group in self._groups)
 
     def person_boxes(self, at: float, seconds: float) -> list[NDArray[np.float32]]:
-        """Last boxes (pixels) of all people seen in the last `seconds`, in the scene or not."""
+        """Last boxes (pixels) of all people seen in the last `seconds`, at an edge `EDGE_SECONDS`; in the scene or not."""
         people = self._groups[0]
-        return [one.box for one in people.followed.values() if at - one.seen_at <= seconds]
+        return [
+            one.box
+            for one in (*people.followed.values(), *people.left)
+            if at - one.seen_at <= (EDGE_SECONDS if one.at_edge else seconds)
+        ]
 
     def _next_id(self) -> str:
         self._count += 1
@@ -133,6 +143,8 @@ class _Group:
 
     def __init__(self, buffer_ratio: float, confidence: float, fps: float, *, whole_box: bool) -> None:
         self.followed: dict[int, _Followed] = {}
+        self.left: list[_Followed] = []
+        """Let go of within the last `EDGE_SECONDS` at the picture's edge."""
         self._whole_box, self._confidence = whole_box, confidence
         self._tentative = False
         self._previous: datetime | None = None
@@ -161,8 +173,8 @@ class _Group:
             seen.add(key)
             self._see(key, frame, tracked.xyxy[index], float(tracked.confidence[index]), str(names[index]), next_id)
         alive = {tracklet.tracker_id for tracklet in self._tracker.tracks}
-        for key in [key for key in self.followed if key not in alive]:
-            del self.followed[key]
+        lost = [self.followed.pop(key) for key in self.followed.keys() - alive]
+        self.left = [one for one in (*self.left, *lost) if one.at_edge and frame.at - one.seen_at <= EDGE_SECONDS]
         for key in self.followed.keys() - seen:
             _miss(self.followed[key], frame)
         self._previous = frame.captured_at
@@ -190,7 +202,7 @@ class _Group:
             _miss(one, frame)
             return
         one.seen_at, one.missing_since, one.gone = frame.at, None, False
-        one.box, one.score = box, score
+        one.box, one.score, one.at_edge = box, score, _touches_edge(box, frame.size)
         one.movement.add(frame.at, box, max(frame.size))
 
 
@@ -205,7 +217,7 @@ def _chosen(detections: sv.Detections, mask: NDArray[np.bool_]) -> sv.Detections
 def _miss(one: _Followed, frame: Frame) -> None:
     if one.missing_since is None:
         one.missing_since = frame.at
-    if frame.at - one.missing_since >= COAST_SECONDS or _touches_edge(one.box, frame.size):
+    if frame.at - one.missing_since >= COAST_SECONDS or one.at_edge:
         one.lose()
 
 

@@ -23,7 +23,7 @@ class Watcher:
 
     def wants(self, frame: Frame) -> bool:
         """Whether the detector should look at this frame."""
-        return self.gate.passes(frame)
+        return self.gate.passes(frame, due=self.scenes.still_due(frame.at))
 
     def see(self, frame: Frame, detections: sv.Detections) -> Draft | None:
         """Take in what the detector found; gives the scene that this makes due, if any."""

@@ -14,11 +14,12 @@ TIMEOUT_SECONDS = 3.0
 
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _LOG_IN = re.compile(r"(?<=://)[^/@\s]+@")
+_QUERY = re.compile(r"(://[^?\s]*\?)\S+")
 
 
 def without_credentials(text: str) -> str:
-    """The text with the log-in of every address in it taken out."""
-    return _LOG_IN.sub("", text)
+    """The text with the log-in of every address in it taken out, and the query, which may hold one."""
+    return _QUERY.sub(r"\1…", _LOG_IN.sub("", text))
 
 
 def shown(camera: Camera) -> str:
@@ -44,7 +45,7 @@ def why_not_open(camera: Camera) -> str:
     try:
         with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
             if parts.scheme == "rtsp":
-                return _rtsp(connection, without_credentials(camera.uri), camera)
+                return _rtsp(connection, _LOG_IN.sub("", camera.uri), camera)
     except socket.gaierror:
         return f"no device is called {host}; check the address"
     except ConnectionRefusedError:
@@ -54,7 +55,8 @@ def why_not_open(camera: Camera) -> str:
     except OSError as error:
         return f"{host}:{port} can't be reached ({error.strerror or type(error).__name__}); check the network"
     if parts.scheme in ("http", "https"):
-        return _http(parts.scheme, host, port, parts.path or "/", camera)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return _http(parts.scheme, host, port, path, camera)
     return _UNREADABLE
 
 
@@ -76,7 +78,7 @@ def _webcam(number: int) -> str:
 
 def _file(path: Path) -> str:
     if not path.exists():
-        return "no such file; check the path (a relative one is relative to the settings file)"
+        return "no such file; check the path"
     if path.is_dir():
         return "this is a folder; name a video file"
     try:

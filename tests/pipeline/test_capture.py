@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from pipeline.capture import Feed, Sampler, open_capture
 from pipeline.capture import opencv as opencv_capture
+from pipeline.capture.diagnosis import shown, without_credentials
 from spotter.errors import CameraError
 from spotter.settings import Camera
 
@@ -261,3 +262,9 @@ def test_frames_are_chosen_evenly_and_without_drift(camera_fps: float, wanted: f
     assert len(chosen) == pytest.approx(60 * wanted, abs=1)
     steps = [later - earlier for earlier, later in itertools.pairwise(chosen)]
     assert max(steps) - min(steps) < 1.1 / camera_fps
+
+
+def test_the_query_of_an_address_is_never_shown() -> None:
+    address = "http://192.0.2.1/x?user=a&pwd=SECRET"
+    assert shown(Camera(uri=address)) == "http://192.0.2.1/x?…"
+    assert without_credentials(f"{address} and rtsp://a:b@h/y?k=SECRET") == "http://192.0.2.1/x?… and rtsp://h/y?…"

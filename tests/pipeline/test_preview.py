@@ -66,3 +66,19 @@ def test_faint_people_and_people_just_lost_are_blurred_too() -> None:
     tracker.update(frame(1.4), detections())
     boxes = people_in(detections(("person", 0.11, (200, 10, 240, 80)), ("kettlebell", 0.9, (1, 1, 9, 9))), tracker, 1.4)
     assert sorted(int(box[0]) for box in boxes) == [40, 200]
+
+
+def test_who_left_through_the_edge_is_blurred_for_longer() -> None:
+    tracker = Tracker(id_prefix="k3f9", confidence=0.3, fps=5)
+    for at in (0.0, 0.2):
+        tracker.update(frame(at), detections(("person", 0.9, (0, 40, 30, 170)), ("person", 0.9, (150, 40, 200, 170))))
+    for step in range(3, 30):
+        tracker.update(frame(step / 5), detections())
+        boxes = people_in(detections(), tracker, step / 5)
+        assert (0 in [int(box[0]) for box in boxes]) == (step / 5 - 0.2 <= 5)
+        assert (150 in [int(box[0]) for box in boxes]) == (step / 5 - 0.2 <= 2)
+
+
+def test_at_the_edge_the_blur_reaches_along_it() -> None:
+    image = make_preview(Frame(checkered(640, 360), START, 0.0), [np.array([2, 150, 40, 200], np.float32)], blur=True)
+    assert contrast(decoded(image), (0, 130, 40, 220)) < 40

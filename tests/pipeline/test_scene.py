@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate, cycle, islice, pairwise
+
+import pytest
 
 from pipeline.scene import SceneBuilder
 from pipeline.tracking import Track
@@ -75,3 +78,13 @@ def test_boxes_are_relative_rounded_and_inside_the_frame() -> None:
     assert first.box == (0.0312, 0.1111, 0.1041, 0.265)
     assert second.box == (0, 0.0556, 1, 1)
     assert first.score == 0.8765
+
+
+@pytest.mark.parametrize("looks", [(0.125,), (0.2,), (0.19, 0.21), (0.25,), (0.24, 0.26), (0.125, 0.25, 0.25, 0.125)])
+def test_on_every_grid_of_looks_a_moving_scene_comes_in_time_and_never_in_a_storm(looks: tuple[float, ...]) -> None:
+    build = builder()
+    moving = (replace(ITEM, moving=True),)
+    told = [at for at in accumulate(islice(cycle(looks), 200)) if build.seen(frame(at), moving) is not None]
+    gaps = [after - before for before, after in pairwise(told)]
+    assert min(gaps) >= 0.375 - 1e-6
+    assert max(gaps) <= 0.51
