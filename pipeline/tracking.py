@@ -125,7 +125,7 @@ class Tracker:
         return any(group.restless for group in self._groups)
 
     def person_boxes(self, at: float, seconds: float) -> list[NDArray[np.float32]]:
-        """Last boxes (pixels) of all people seen in the last `seconds`, at an edge `EDGE_SECONDS`; in the scene or not."""
+        """Last boxes (pixels) of all people seen in the last `seconds` (`EDGE_SECONDS` at an edge)."""
         people = self._groups[0]
         return [
             one.box
