@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from consumers.facts import SessionFact
 from consumers.layout import Layout
 from consumers.place import Place, PlaceState, Waiting, load_state
 from consumers.rules import station
-from consumers.rules.use import SessionFact, Use
+from consumers.rules.use import Use
 from consumers.view import View, to_time
 from spotter.events import UsageSession, usage_session_id
 

@@ -13,14 +13,16 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from consumers.facts import SessionFact
 from consumers.layout import Layout
 from consumers.rules import camera, kit, station
 from consumers.rules.camera import CameraState
 from consumers.rules.kit import KitState
 from consumers.rules.station import UnitState
-from consumers.rules.use import EndedBy, SessionFact, Use
+from consumers.rules.use import Use
 from consumers.view import View, believed
 from spotter.errors import ServerError
+from spotter.events import EndedBy
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from consumers.facts import SessionFact
 from consumers.interpreter import Interpreter
 from consumers.layout import Layout, build, layout_of_settings
-from consumers.rules.use import SessionFact, tell
+from consumers.rules.use import tell
 from consumers.view import View, to_time, view_of
 from spotter import events
 from spotter.errors import ContractError, SpotterError

@@ -18,6 +18,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
 """Sites, cameras, zones, labels and units: one MQTT topic level, one file name, no escaping anywhere."""
 
 _USAGE_NAMESPACE = uuid.UUID("6b0e7f0a-8c61-5e0e-9a55-7d3c1f3f5b10")
+_ALERT_NAMESPACE = uuid.UUID("c0a4d9be-3a0f-5d1c-8f43-2f8e6f3f0a77")
 
 
 def to_milliseconds(time: datetime) -> datetime:
@@ -232,6 +233,11 @@ def describe(error: ValidationError) -> str:
 def usage_session_id(site: str, subject: str, started: datetime) -> uuid.UUID:
     """The id of the session in which `subject` (a unit, or a track of portable kit) was used from `started` on."""
     return uuid.uuid5(_USAGE_NAMESPACE, f"{site}/{subject}/{format_time(started)}")
+
+
+def alert_id(site: str, kind: str, subject: str, raised: datetime) -> uuid.UUID:
+    """The id of the alert of `kind` about `subject` that was raised then."""
+    return uuid.uuid5(_ALERT_NAMESPACE, f"{site}/{kind}/{subject}/{format_time(raised)}")
 
 
 def seconds_between(earlier: datetime, later: datetime) -> float:

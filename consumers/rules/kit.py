@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from consumers.facts import SessionFact
 from consumers.layout import Layout
 from consumers.rules.camera import Coverage
 from consumers.rules.use import (
     FLICKER_MS,
-    EndedBy,
-    SessionFact,
     Use,
     begin_if_due,
     see_used,
@@ -23,6 +22,7 @@ from consumers.rules.use import (
 )
 from consumers.view import Box, Sighting, View
 from consumers.zones import area, distance_in_sizes, grown, overlap
+from spotter.events import EndedBy
 
 NEAR_SIZES = 1.5
 """An item's centre may be off by so many of its sizes and still be "near where it was last seen"."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from consumers.facts import SessionFact
 from consumers.layout import Layout, Station, Thresholds
 from consumers.rules.use import (
     FLICKER_MS,
-    EndedBy,
-    SessionFact,
     Use,
     begin_if_due,
     see_used,
@@ -21,6 +20,7 @@ from consumers.rules.use import (
 )
 from consumers.view import Sighting, View
 from consumers.zones import feet
+from spotter.events import EndedBy
 
 STAY_HEIGHTS = 0.05
 """Who is in the zone stays in it until they are outside by so much of their height: a detector's boxes tremble, and

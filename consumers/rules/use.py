@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from consumers.facts import SessionFact
+from spotter.events import EndedBy
+
 FLICKER_MS = 1000
 """A detection may fail for a frame or two; a candidate survives pauses of up to a second."""
 
 UPDATE_MS = 10_000
 """An open session is told of at most so often (design section 4)."""
-
-EndedBy = Literal["left", "rest", "lost", "camera_lost", "layout"]
 
 
 @dataclass(slots=True)
@@ -45,24 +46,6 @@ class Use:
     def confidence(self) -> float:
         """The mean score of what was seen in use."""
         return round(self.score_sum / self.score_count, 4) if self.score_count else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFact:
-    """What became known of a session at a moment. Times in milliseconds since 1970."""
-
-    type: Literal["started", "updated", "ended"]
-    subject: str
-    equipment: str
-    unit: str | None
-    zone: str | None
-    cameras: tuple[str, ...]
-    started: int
-    ended: int | None
-    active: int
-    confidence: float
-    ended_by: EndedBy | None
-    layout_version: int
 
 
 def spend_used(use: Use, elapsed: int, until: int) -> None:
