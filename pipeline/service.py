@@ -25,7 +25,7 @@ from pipeline.outbox import Outbox
 from pipeline.preview import LEAST_SECONDS, make_preview, people_in
 from pipeline.publisher import CameraLink, Courier
 from pipeline.scene import Draft
-from pipeline.stream_id import run_prefix
+from pipeline.stream_id import begun, run_prefix
 from pipeline.watcher import Watcher
 from spotter.errors import ServerError, SettingsError
 from spotter.events import FramesPerSecond, Status
@@ -88,7 +88,7 @@ class Watch:
             name,
             open_capture(name, camera),
             detect_fps=camera.detect_fps,
-            loop=camera.loop,
+            loop_since=begun(service.outbox.stream(settings.site, name).stream) if camera.loop else None,
             wants=self._watcher.wants,
             on_frame=service.engine.wake,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timezone
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as ULIDs have it: nothing that looks alike
 _TIME_DIGITS, _RANDOM_DIGITS = 10, 2
@@ -18,6 +18,14 @@ def new_stream(now: datetime) -> str:
     """Twelve characters: a ULID's time to the millisecond, and a little chance."""
     milliseconds = int(now.timestamp() * 1000)
     return encode(milliseconds, _TIME_DIGITS) + encode(secrets.randbits(5 * _RANDOM_DIGITS), _RANDOM_DIGITS)
+
+
+def begun(stream: str) -> datetime:
+    """When a stream was made, to the millisecond."""
+    milliseconds = 0
+    for digit in stream[:_TIME_DIGITS]:
+        milliseconds = milliseconds << 5 | _DIGITS.index(digit)
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
 
 
 def run_prefix(run: int) -> str:

@@ -63,6 +63,10 @@ class Capture(ABC):
         """Connect. Raises CameraError where that fails."""
 
     @abstractmethod
+    def seek(self, seconds: float) -> None:
+        """Go on at this place of an opened file. Raises CameraError where the file can't."""
+
+    @abstractmethod
     def grab(self) -> bool:
         """Wait for the next picture; False at the end of a file. Raises CameraError when the stream breaks."""
 

@@ -22,6 +22,7 @@ STEADY_SECONDS = 10.0
 """A camera that gave pictures for so long has recovered: its next retry is quick again."""
 
 _LATE_SECONDS = 1.0  # a file that plays later than this is slowed down, for its times must stay true
+_SKIP_SECONDS = 0.5  # a loop that is less behind than this catches up; one that is more behind skips
 
 Phase = Literal["connecting", "playing", "retrying", "ended"]
 
@@ -44,7 +45,8 @@ class Feed:
 
     Frames are sampled at `detect_fps`, and of those the ones that `wants` refuses (the motion gate) are let go.
     `on_frame` is called when the slot was filled. A file plays in real time, its frames stamped with the time at
-    which they are due.
+    which they are due. With `loop_since` it plays again and again as if it had begun at that moment and never
+    stopped: after a restart it goes on where the wall clock has it, as a camera does.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Feed:
         capture: Capture,
         *,
         detect_fps: float,
-        loop: bool = False,
+        loop_since: datetime | None = None,
         wants: Callable[[Frame], bool] = lambda frame: True,
         on_frame: Callable[[], None] = lambda: None,
         first_wait_seconds: float = FIRST_WAIT_SECONDS,
@@ -64,7 +66,7 @@ class Feed:
         """Monotonic time of the newest picture of the camera, looked at or not."""
         self.captured, self.offered, self.overtaken = Rate(), Rate(), Rate()
         """Pictures that came; those that were offered to the detector; those that a newer one replaced in the slot."""
-        self._capture, self._loop = capture, loop
+        self._capture, self._loop_since = capture, loop_since
         self._detect_fps = detect_fps
         self._wants, self._on_frame = wants, on_frame
         self._first_wait = first_wait_seconds
@@ -119,13 +121,15 @@ class Feed:
         """Play until the end; whether to play again. Raises CameraError when the camera is lost."""
         info = self._capture.open()
         sampler = Sampler(self._detect_fps)
-        start = time.monotonic()
+        start = time.monotonic() - self._find_place(info.seconds)
         while not self._stop.is_set():
             if not self._capture.grab():
-                if not self._loop:
+                if self._loop_since is None:
                     self._enter("ended", "the file has ended")
                     log.info("file_ended", camera=self.name)
-                return self._loop
+                    return False
+                self._stop.wait(max(0.0, start + info.seconds - time.monotonic()))
+                return True
             if self._capture.is_file:
                 at = start + self._capture.position
                 if self._stop.wait(max(0.0, at - time.monotonic())):
@@ -144,6 +148,17 @@ class Feed:
             if sampler.takes(at - start):
                 self._offer(Frame(self._capture.retrieve(), _wall_clock(at), at))
         return False
+
+    def _find_place(self, length: float) -> float:
+        """Seconds from the beginning of the file to where it plays now; the capture is taken there."""
+        if self._loop_since is None or length <= 0:
+            return 0.0
+        place = (datetime.now(timezone.utc) - self._loop_since).total_seconds() % length
+        if place > length - _SKIP_SECONDS:  # hardly a picture is left: wait for the beginning
+            return place - length
+        if place > _SKIP_SECONDS:
+            self._capture.seek(place)
+        return place
 
     def _offer(self, frame: Frame) -> None:
         if self._wants(frame):

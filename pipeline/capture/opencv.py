@@ -57,6 +57,11 @@ class OpenCVCapture(Capture):
             frames=max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT))) if self.is_file else 0,
         )
 
+    def seek(self, seconds: float) -> None:
+        """Go on at this place of the file."""
+        if not self._video.set(cv2.CAP_PROP_POS_MSEC, seconds * 1000):
+            raise CameraError(f"camera '{self.name}': {shown(self.camera)}: can't be played from {seconds:.0f} s on")
+
     def grab(self) -> bool:
         """Wait for the next picture, for at most the read timeout."""
         started = time.monotonic()

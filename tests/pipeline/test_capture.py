@@ -6,8 +6,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def play() -> Iterator[Callable[..., Feed]]:
     feeds = []
 
     def start(camera: Camera, **options: object) -> Feed:
-        feed = Feed("rack", open_capture("rack", camera), **({"detect_fps": 60, "loop": camera.loop} | options))
+        feed = Feed("rack", open_capture("rack", camera), **({"detect_fps": 60} | options))
         feeds.append(feed)
         feed.start()
         return feed
@@ -105,12 +107,27 @@ def test_a_file_plays_in_real_time_and_then_says_that_it_has_ended(clip: Path, p
 
 
 def test_a_looping_file_goes_on(clip: Path, play) -> None:
-    feed = play(Camera(uri=str(clip), loop=True))
+    feed = play(Camera(uri=str(clip)), loop_since=datetime.now(timezone.utc))
     eventually(lambda: feed.take())
     time.sleep(2.3)
     feed.take()
     eventually(lambda: feed.take(), 2)
     assert feed.state.phase == "playing"
+
+
+def test_a_looping_file_goes_on_where_the_wall_clock_has_it(tmp_path: Path, play) -> None:
+    clip = write_clip(
+        tmp_path / "clip.mp4", 20, lambda at: [(RED_KETTLEBELL, (round(10 * at), 60, round(10 * at) + 40, 110))]
+    )
+    for since in (3.0, 7.0, 33.0):
+        begun = datetime.now(timezone.utc) - timedelta(seconds=since)
+        feed = play(Camera(uri=str(clip)), loop_since=begun)
+        eventually(lambda feed=feed: feed.has_frame)
+        frame = feed.take()
+        feed.stop()
+        place = (frame.captured_at - begun).total_seconds() % 20
+        red = np.flatnonzero((frame.image[85].astype(int) @ [-1, -1, 2]) > 100)
+        assert red[0] / 10 == pytest.approx(place, abs=0.5)
 
 
 def test_only_the_newest_frame_is_handed_over(clip: Path, play) -> None:
