@@ -11,38 +11,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from consumers.view import seconds_to_ms
+from consumers.rules.thresholds import Thresholds
 from consumers.zones import CameraZones
-from spotter.settings import Rules, Settings, StationZone, Zone
+from spotter.settings import Rules, Settings, StationZone, WaitingZone, Zone
 
 _ZONES: TypeAdapter[dict[str, dict[str, Zone]]] = TypeAdapter(dict[str, dict[str, Zone]])
 _PLACE_LENGTH = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The rules' settings in milliseconds of scene time."""
-
-    enter_after: int
-    leave_after: int
-    use_after: int
-    rest_after: int
-    lost_after: int
-    camera_gap: int
-    camera_lost_after: int
-    late_wait: int
-    reach: float
-    sight_confidence: float
-    use_confidence: float
-
-    @classmethod
-    def of(cls, rules: Rules) -> Thresholds:
-        """From settings."""
-        shares = {name: getattr(rules, name) for name in ("reach", "sight_confidence", "use_confidence")}
-        durations = {
-            name: seconds_to_ms(getattr(rules, name)) for name in cls.__dataclass_fields__ if name not in shares
-        }
-        return cls(**shares, **durations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +40,8 @@ class Layout:
     cameras: dict[str, CameraZones]
     rules: Rules
     thresholds: Thresholds
+    zone_thresholds: dict[str, Thresholds]
+    """zone -> its thresholds, where any differ from the site's; of a zone on several cameras, the first one's count."""
     stations: dict[str, Station]
     zone_names_of_unit: dict[tuple[str, str], tuple[str, ...]]
     """(camera, unit) -> names of the zones in which that camera sees the unit."""
@@ -85,6 +61,10 @@ class Layout:
     def zones_of(self, camera: str) -> CameraZones:
         """A camera's zones; none for one that the layout does not know: its whole picture is floor."""
         return self.cameras.get(camera) or _NO_ZONES
+
+    def thresholds_in(self, zone: str | None) -> Thresholds:
+        """The thresholds that hold in a zone; None is outside all zones."""
+        return self.thresholds if zone is None else self.zone_thresholds.get(zone, self.thresholds)
 
     def place(self, camera: str) -> str:
         """The place that a camera belongs to; one that the layout does not know is a place by itself."""
@@ -111,27 +91,25 @@ def layout_of_document(site: str, version: int, document: dict[str, Any]) -> Lay
 
 def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rules) -> Layout:
     """A layout from its parts."""
-    thresholds = Thresholds.of(rules)
     stations: dict[str, Station] = {}
     names: dict[tuple[str, str], tuple[str, ...]] = {}
+    zone_thresholds: dict[str, Thresholds] = {}
     for camera, own in sorted(zones.items()):
         for name, zone in own.items():
+            if zone.rules.model_fields_set:
+                zone_thresholds.setdefault(name, Thresholds.of(rules, zone.rules))
             if not isinstance(zone, StationZone):
                 continue
             unit = zone.unit or name
             names[camera, unit] = (*names.get((camera, unit), ()), name)
             known = stations.get(unit)
-            enter, leave = zone.rules.enter_after, zone.rules.leave_after
+            thresholds = Thresholds.of(rules, zone.rules)
             stations[unit] = Station(
                 unit=unit,
                 equipment=known.equipment if known else zone.equipment,
                 zone=known.zone if known else name,
-                enter_after=known.enter_after
-                if known
-                else seconds_to_ms(rules.enter_after if enter is None else enter),
-                leave_after=known.leave_after
-                if known
-                else seconds_to_ms(rules.leave_after if leave is None else leave),
+                enter_after=known.enter_after if known else thresholds.enter_after,
+                leave_after=known.leave_after if known else thresholds.leave_after,
                 cameras=tuple(dict.fromkeys((*(known.cameras if known else ()), camera))),
             )
     groups = _connected({camera: _shared_names(own) for camera, own in zones.items()})
@@ -141,7 +119,8 @@ def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rul
         version=version,
         cameras={camera: CameraZones.of(own) for camera, own in zones.items()},
         rules=rules,
-        thresholds=thresholds,
+        thresholds=Thresholds.of(rules),
+        zone_thresholds=zone_thresholds,
         stations=stations,
         zone_names_of_unit=names,
         places=places,
@@ -150,8 +129,11 @@ def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rul
 
 
 def _shared_names(zones: dict[str, Zone]) -> set[str]:
-    """What joins a camera to others: its zones' names, and its units'."""
+    """What joins a camera to others: its zones' names, its units', and the units that people wait for before it."""
     names = {f"zone {name}" for name in zones}
+    for zone in zones.values():
+        if isinstance(zone, WaitingZone):
+            names |= {f"unit {unit}" for unit in zone.for_}
     return names | {f"unit {zone.unit or name}" for name, zone in zones.items() if isinstance(zone, StationZone)}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from consumers.layout import Thresholds
+from consumers.rules.thresholds import Thresholds
 from consumers.view import View
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from consumers.facts import SessionFact
-from consumers.layout import Layout, Station, Thresholds
+from consumers.layout import Layout, Station
+from consumers.rules.thresholds import Thresholds
 from consumers.rules.use import (
     FLICKER_MS,
     Use,

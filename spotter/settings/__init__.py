@@ -15,8 +15,6 @@ from spotter.settings.model import (
     Privacy,
     RackZone,
     Redis,
-    RuleOverrides,
-    Rules,
     Settings,
     StationZone,
     WaitingZone,
@@ -24,6 +22,7 @@ from spotter.settings.model import (
     Zone,
 )
 from spotter.settings.reader import load, loads, named_files
+from spotter.settings.rules import RuleOverrides, Rules
 
 __all__ = [
     "Camera",

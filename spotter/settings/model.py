@@ -6,11 +6,12 @@ import re
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from spotter.events import NAME_PATTERN
+from spotter.settings.rules import RuleOverrides, Rules
+from spotter.settings.section import Name, Section
 
 _RESERVED_CAMERAS = {"usage", "equipment", "count", "alert"}
 # As SQLAlchemy reads an address: a password may hold anything but "@".
@@ -20,16 +21,18 @@ _DATABASE_URL = re.compile(
 )
 
 
-class Section(BaseModel):
-    """A part of the settings: unknown keys are refused, values never change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 Coordinate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
+
+
+def _split(url: str, mend: str) -> SplitResult:
+    """The parts of an address. Raises ValueError with the mend for a port or a host that is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(mend) from None
+    return parts
 
 
 def _has_area(polygon: tuple[Point, ...]) -> tuple[Point, ...]:
@@ -49,13 +52,6 @@ Polygon = Annotated[
     ),
     AfterValidator(_has_area),
 ]
-
-
-class RuleOverrides(Section):
-    """Thresholds of one zone that differ from the site's."""
-
-    enter_after: Seconds | None = Field(None, title="Enter after", description="as in `rules`, for this zone only")
-    leave_after: Seconds | None = Field(None, title="Leave after", description="as in `rules`, for this zone only")
 
 
 class _ZoneBase(Section):
@@ -140,7 +136,7 @@ class Camera(Section):
             if uri == "":
                 raise ValueError("the address is empty")
             return uri
-        if "@" in urlsplit(uri).netloc:
+        if "@" in _split(uri, "give the camera as rtsp://host:port/path or http://…").netloc:
             raise ValueError("keep credentials out of the address: use `username:` and `password: ${NAME}`")
         return uri
 
@@ -189,9 +185,10 @@ class Mqtt(Section):
     @field_validator("url")
     @classmethod
     def _mqtt_url(cls, url: str) -> str:
-        parts = urlsplit(url)
+        mend = "give the broker as mqtt://host:port or mqtts://host:port"
+        parts = _split(url, mend)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError("give the broker as mqtt://host:port or mqtts://host:port")
+            raise ValueError(mend)
         if parts.username or parts.password:
             raise ValueError("keep credentials out of the address: use `username:` and `password: ${NAME}`")
         return url
@@ -207,11 +204,7 @@ class Redis(Section):
     def _redis_url(cls, url: SecretStr) -> SecretStr:
         # Nothing of the address is in the message: it may hold a password.
         mend = "give the server as redis://host:port/0, rediss://host:port/0 or unix:///path"
-        try:
-            parts = urlsplit(url.get_secret_value())
-            _ = parts.port
-        except ValueError:
-            raise ValueError(mend) from None
+        parts = _split(url.get_secret_value(), mend)
         if not (parts.scheme in ("redis", "rediss") and parts.hostname) and not (parts.scheme == "unix" and parts.path):
             raise ValueError(mend)
         return url
@@ -232,30 +225,6 @@ class Database(Section):
         if not _DATABASE_URL.fullmatch(url.get_secret_value()):
             raise ValueError("give the database as sqlite:///path or postgresql+psycopg://user:password@host/name")
         return url
-
-
-class Rules(Section):
-    """Thresholds in seconds of scene time."""
-
-    enter_after: Seconds = Field(3, title="Enter after", description="a person in a station this long starts a session")
-    leave_after: Seconds = Field(15, title="Leave after", description="nobody in a station for so long ends it")
-    use_after: Seconds = Field(2, title="Use after", description="kit that moves or is in reach for so long is in use")
-    rest_after: Seconds = Field(20, title="Rest after", description="kit at rest with nobody in reach ends its use")
-    lost_after: Seconds = Field(10, title="Lost after", description="a lost track may be found again for so long")
-    reach: float = Field(0.1, ge=0, le=1, title="Reach", description="share by which a person's box is grown")
-    sight_confidence: float = Field(
-        0.25, ge=0, le=1, title="Sight confidence", description="what is seen with a lower score counts as not seen"
-    )
-    use_confidence: float = Field(
-        0.5, ge=0, le=1, title="Use confidence", description="kit whose mean score in use is lower is not booked"
-    )
-    camera_gap: Seconds = Field(15, title="Camera gap", description="no scene for longer is a camera without a picture")
-    camera_lost_after: Seconds = Field(
-        60, title="Camera lost after", description="open sessions end when there is no picture for so long"
-    )
-    late_wait: Annotated[float, Field(ge=0, le=86400)] = Field(
-        3600, title="Late wait", description="cameras of one place wait for each other's scenes for at most so long"
-    )
 
 
 class Privacy(Section):
