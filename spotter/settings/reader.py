@@ -24,6 +24,9 @@ _Path = tuple[str | int, ...]
 MAX_NODES = 100_000
 """A file's values with every alias written out: far above any gym, far below what fills the memory."""
 
+MAX_DEPTH = 50
+"""Levels of nesting: polygons are eight deep, and Python's own limit gives no line."""
+
 _PLAIN_WORDS = {
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be {ge:g} or more",
@@ -73,8 +76,6 @@ def loads(text: str, *, base: Path, name: str = "gym.yaml", environment: Mapping
     problems: list[str] = []
     try:
         values = _parse(text, lines, problems, name)
-    except RecursionError:
-        raise SettingsError(f"{name}: nested too deeply; settings are a few levels deep") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else name
@@ -85,15 +86,21 @@ def loads(text: str, *, base: Path, name: str = "gym.yaml", environment: Mapping
     if not isinstance(values, dict):
         raise SettingsError(f"{name}:1: settings are `name: value` lines, such as `uri: clip.mp4`")
     values = _substitute(values, (), environment, lines, problems, name)
-    for variable, section in SERVER_VARIABLES.items():
-        if environment.get(variable) and section not in values:
-            values[section] = _server_section(section, environment[variable])
+    given = {
+        section: variable
+        for variable, section in SERVER_VARIABLES.items()
+        if environment.get(variable) and section not in values
+    }
+    for section, variable in given.items():
+        values[section] = _server_section(section, environment[variable])
     if environment.get("SPOTTER_DATA"):
         values["data"] = environment["SPOTTER_DATA"]
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems.extend(_explain(problem, lines, name) for problem in _worth_telling(error))
+        for problem in _worth_telling(error):
+            place, wrong = _explain(problem, lines, name)
+            problems.append(f"{given.get(problem['loc'][0], place) if problem['loc'] else place}: {wrong}")
         raise SettingsError(*problems) from None
     if problems:
         raise SettingsError(*problems)
@@ -103,19 +110,21 @@ def loads(text: str, *, base: Path, name: str = "gym.yaml", environment: Mapping
 def named_files(
     file: Path, environment: Mapping[str, str] = os.environ
 ) -> dict[tuple[str | int, ...], tuple[str, Path]]:
-    """The video files and the model that a settings file names, whatever else is wrong in it.
+    """The video files, the model and the certificates that a settings file names, whatever else is wrong in it.
 
     By setting, such as ``("cameras", "front", "uri")``: its ``file:line: place`` as written, and the absolute path.
     """
     lines: dict[_Path, int] = {}
     try:
         values = _parse(file.read_text(encoding="utf-8"), lines, [], str(file))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+    except (OSError, ValueError, yaml.YAMLError):
         return {}  # `load` tells why
     if not isinstance(values, dict):
         return {}
     cameras = values.get("cameras", {"camera": values})
     named: dict[_Path, Any] = {("model",): values.get("model")}
+    if isinstance(values.get("mqtt"), dict):
+        named["mqtt", "ca_file"] = values["mqtt"].get("ca_file")
     for name, camera in cameras.items() if isinstance(cameras, dict) else ():
         named["cameras", str(name), "uri"] = camera.get("uri") if isinstance(camera, dict) else None
     found: dict[_Path, tuple[str, Path]] = {}
@@ -130,6 +139,16 @@ def named_files(
 
 def _parse(text: str, lines: dict[_Path, int], problems: list[str], name: str) -> Any:
     """The text's values, after a look at its nodes: an alias is not yet written out there."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):  # as events, since all else recurses
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise yaml.MarkedYAMLError(
+                    problem="nested too deeply; settings are a few levels deep", problem_mark=event.start_mark
+                )
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     _check_node(node, (), lines, problems, name, (), itertools.count())
     return yaml.safe_load(text)
@@ -222,31 +241,32 @@ def _worth_telling(error: ValidationError) -> list[Any]:
     return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in holders]
 
 
-def _explain(problem: Any, lines: dict[_Path, int], name: str) -> str:
+def _explain(problem: Any, lines: dict[_Path, int], name: str) -> tuple[str, str]:
+    """Where a problem is in the file, and what to do about it."""
     path: _Path = tuple(part for part in problem["loc"] if part != "[key]")
     shown = _shown_path(path, lines)
     place = f"{name}:{_line(shown, lines)}: {_dotted(shown) or 'settings'}"
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden" and len(path) == 1 and path[0] in Camera.model_fields:
-        return f"{place}: belongs to a camera; put it under the camera's name in `cameras:`"
+        return place, "belongs to a camera; put it under the camera's name in `cameras:`"
     if kind == "extra_forbidden":
         known = _known_keys(path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-        return f"{place}: unknown setting; {mend}"
+        return place, f"unknown setting; {mend}"
     if kind == "missing":
-        return f"{place}: missing; add it"
+        return place, "missing; add it"
     if kind == "union_tag_invalid":
-        return f"{place}: kind must be one of {context['expected_tags']}"
+        return place, f"kind must be one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
-        return f"{place}: add `kind:` station, rack, floor, walkway, waiting or kiosk"
+        return place, "add `kind:` station, rack, floor, walkway, waiting or kiosk"
     if kind == "literal_error":
-        return f"{place}: must be {context['expected']}"
+        return place, f"must be {context['expected']}"
     if kind == "string_pattern_mismatch":
-        return f"{place}: use letters, digits, dot, dash and underscore (at most 64, the first a letter or digit)"
+        return place, "use letters, digits, dot, dash and underscore (at most 64, the first a letter or digit)"
     if kind in _PLAIN_WORDS:
-        return f"{place}: {_PLAIN_WORDS[kind].format(**context)}"
-    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+        return place, _PLAIN_WORDS[kind].format(**context)
+    return place, str(problem["msg"]).removeprefix("Value error, ")
 
 
 def _shown_path(path: _Path, lines: dict[_Path, int]) -> _Path:

@@ -141,13 +141,30 @@ def test_servers_come_from_the_environment_only_where_the_file_names_none() -> N
         ("uri: 0\nzones:\n  z: {kind: floor, polygon: [[0,0],[1,1]]}", "zones.z.polygon: give at least 3"),
         ("uri: 0\na: &a [*a]", "gym.yaml:2: not valid YAML: an alias holds itself; write its value out"),
         ("uri: 0\n? [a]\n: b", "gym.yaml:2: not valid YAML: a name must be one word"),
-        ("[" * 5000, "gym.yaml: nested too deeply"),
+        ("uri: 0\nzones: " + "[" * 5000, "gym.yaml:2: not valid YAML: nested too deeply"),
+        ("uri: rtsp://[::1/x", "gym.yaml:1: uri: give the camera as rtsp://host:port/path"),
+        ("uri: 0\nmqtt: {url: 'mqtt://[::1'}", "gym.yaml:2: mqtt.url: give the broker as mqtt://host:port"),
+        ("uri: 0\nmqtt: {url: 'mqtt://host:99999'}", "gym.yaml:2: mqtt.url: give the broker as mqtt://host:port"),
         ("uri: 0\nmqtt: {ulr: 'mqtt://x'}", "gym.yaml:2: mqtt.ulr: unknown setting; did you mean `url`?"),
     ],
 )
 def test_a_mistake_is_named_at_its_line_with_the_mend(text: str, problem: str) -> None:
     found = problems(text)
     assert any(problem in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("variable", "mend"),
+    [
+        ("SPOTTER_MQTT_URL", "give the broker as"),
+        ("SPOTTER_REDIS_URL", "give the server as"),
+        ("SPOTTER_DATABASE_URL", "give the database as"),
+    ],
+)
+def test_a_bad_address_in_the_environment_is_named_by_its_variable(variable: str, mend: str) -> None:
+    found = problems("uri: 0", **{variable: "nonsense"})
+    assert len(found) == 1
+    assert found[0].startswith(f"{variable}: {mend}")
 
 
 def test_a_bad_corner_is_one_mistake() -> None:
@@ -192,6 +209,10 @@ def test_missing_files_are_named_as_written_beside_other_mistakes(tmp_path: Path
     file = tmp_path / "gym.yaml"
     for text, expected in [
         ("uri: no.mp4", [f"{file}:1: uri: no such file: {tmp_path}/no.mp4"]),
+        (
+            "uri: 0\nmqtt: {url: 'mqtts://a', ca_file: no.pem}",
+            [f"{file}:2: mqtt.ca_file: no such file: {tmp_path}/no.pem"],
+        ),
         (
             "model: no.onnx\ncameras:\n  front:\n    uri: no.mp4\nsit: a",
             [f"{file}:5: sit: unknown", f"{file}:1: model: no such", f"{file}:4: cameras.front.uri: no such file"],
