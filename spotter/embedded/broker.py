@@ -12,7 +12,6 @@ import hmac
 import logging
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from amqtt.contexts import BaseContext
 from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 
+from spotter import logs
 from spotter.embedded.servers import BROKER_PASSWORD_VARIABLE, BROKER_PORT_VARIABLE, HOST, USERNAME
 
 
@@ -81,7 +81,8 @@ async def serve(port: int) -> None:
 
 def main() -> None:
     """Entry of the broker's process."""
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    logs.configure()
+    logging.getLogger().setLevel(logging.ERROR)  # amqtt warns of every client that goes
     asyncio.run(serve(int(os.environ[BROKER_PORT_VARIABLE])))
 
 

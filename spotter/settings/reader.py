@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -144,8 +144,9 @@ def _parse(text: str, lines: dict[_Path, int], problems: list[str], name: str) -
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
+                mark = cast(yaml.Mark, event.start_mark)
                 raise yaml.MarkedYAMLError(
-                    problem="nested too deeply; settings are a few levels deep", problem_mark=event.start_mark
+                    problem="nested too deeply; settings are a few levels deep", problem_mark=mark
                 )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1

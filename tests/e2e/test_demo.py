@@ -99,18 +99,28 @@ def test_a_stranger_with_mosquitto_sub_sees_the_contract(demo: Any) -> None:
     if subscriber is None:
         pytest.skip("needs mosquitto_sub (apt install mosquitto-clients)")
     line = demo.printed(r"(mosquitto_sub .*)")[1].replace("'", "")
-    done = subprocess.run([*line.split(), "-C", "30", "-W", "60"], capture_output=True, text=True, check=False)
-    seen = set()
-    for message in done.stdout.splitlines():
-        topic, _, payload = message.partition(" ")
-        parsed = topics.parse_camera_topic(topic)
-        if parsed is not None and parsed.leaf == "scene":
-            scene = events.parse(events.Scene, payload)
-            assert (scene.site, scene.camera) == (parsed.site, parsed.camera)
-            seen.add("scene")
-        elif parsed is not None and parsed.leaf == "status":
-            seen.add(events.parse(events.Status, payload).state)
-    assert "scene" in seen, done.stdout + done.stderr
+    heard: list[str] = []
+    with subprocess.Popen([*line.split(), "-W", "120"], stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout is not None
+        seen: set[str] = set()
+        for message in listening.stdout:
+            heard.append(message)
+            topic, _, payload = message.rstrip("\n").partition(" ")
+            parsed = topics.parse_camera_topic(topic)
+            if parsed is not None and parsed.leaf == "scene":
+                scene = events.parse(events.Scene, payload)
+                assert (scene.site, scene.camera) == (parsed.site, parsed.camera)
+                seen.add("scene")
+            elif parsed is not None and parsed.leaf == "status":
+                seen.add(events.parse(events.Status, payload).state)
+            elif topic.startswith("spotter/demo/usage/"):
+                usage = events.parse(events.UsageSession, payload)
+                assert topic == topics.usage("demo", usage.equipment)
+                seen.add(usage.type)
+            if seen >= {"scene", "online", "ended"}:
+                break
+        listening.terminate()
+    assert seen >= {"scene", "online", "ended"}, "".join(heard[-50:])
 
 
 def test_the_embedded_servers_listen_on_this_machine_only(demo: Any) -> None:
