@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.synth import room
+from models.synth import clutter, room
 from models.synth.actors import act
 from models.synth.items import MAKERS, Item, make
 from models.synth.meshes import Floats, Mesh, Paint, rotation
@@ -74,6 +74,10 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
     }
     for _ in range(int(count[view])):
         _add_item(scene, rng, view, taken)
+    for _ in range(int(rng.integers(0, 4))):
+        spot = _free_spot(scene, rng, 0.25, taken, 0.2)
+        if spot is not None:
+            scene.scenery.append(clutter.make(rng).moved(shift=(float(spot[0]), float(spot[1]), 0.0)))
     return scene
 
 
@@ -204,6 +208,10 @@ def _furnish(scene: Scene, rng: Random, shell: room.Shell, *, busy: bool) -> Non
         scene.scenery.append(room.window(1.5, 1.3, float(rng.uniform(1, 5))).moved(shift=(wall_x.pop(), back, 2.1)))
     for _ in range(int(rng.integers(0, 4))):
         scene.scenery.append(room.poster(rng).moved(shift=(wall_x.pop(), back, 2.0)))
+    if wall_x and rng.random() < 0.4:
+        dial = room.clock()
+        dial = dial.moved(np.eye(3) * float(rng.uniform(0.7, 1.4)), (wall_x.pop(), back, float(rng.uniform(1.8, 2.6))))
+        scene.scenery.append(dial)
     if not busy:
         return
     shelf_x = float(rng.uniform(-3, 3))
@@ -217,6 +225,8 @@ def _furnish(scene: Scene, rng: Random, shell: room.Shell, *, busy: bool) -> Non
                 label = str(
                     rng.choice(["kettlebell", "dumbbell", "med_ball", "yoga_block", "aqua_ball", "lacrosse_ball"])
                 )
+            if rng.random() < 0.3:
+                continue  # an empty shelf is no yoga block
             x = -0.8
             while True:
                 item = make(label, rng)
