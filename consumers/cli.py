@@ -73,13 +73,13 @@ def usage(config: Path, shard: str | None, metrics_port: int | None) -> None:
 @click.argument("scenes", type=click.Path(path_type=Path))
 @_config
 def replay(scenes: Path, config: Path) -> None:
-    """Interpret recorded SCENES without any server; prints one session a line, as JSON."""
+    """Interpret recorded SCENES without any server; prints sessions, then alerts, as JSON, one a line."""
     from consumers.replay import interpret, read_scenes
 
     result = interpret(read_scenes(scenes), settings_module.load(config))
     _warn_of_sites(result.unknown_sites, config)
-    for session in result.sessions:
-        click.echo(session.to_json())
+    for event in (*result.sessions, *result.alerts):
+        click.echo(event.to_json())
 
 
 @click.command()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from consumers.facts import SessionFact
+from consumers.facts import AlertFact, Fact, SessionFact
 from consumers.layout import Layout
-from consumers.place import Place, PlaceState, Waiting, load_state
-from consumers.rules import station
+from consumers.place import Place, Waiting
+from consumers.rules import alerts, station
 from consumers.rules.use import Use
+from consumers.state import load_state, merged, part
 from consumers.view import View, to_time
-from spotter.events import UsageSession, usage_session_id
+from spotter.events import Alert, UsageSession, alert_id, usage_session_id
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Interpreter:
     places: dict[str, Place] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
 
-    def feed(self, view: View, payload: bytes = b"") -> list[SessionFact]:
+    def feed(self, view: View, payload: bytes = b"") -> list[Fact]:
         """Take the next scene of a camera, in the order of its stream; gives what follows."""
         name = self.layout.place(view.camera)
         place = self.places.get(name)
@@ -40,20 +41,35 @@ class Interpreter:
         self.touched.add(name)
         return place.feed(view, payload)
 
-    def flush(self) -> list[SessionFact]:
+    def flush(self) -> list[Fact]:
         """Interpret all that waits for other cameras, at the end of a log."""
         return [fact for _, place in sorted(self.places.items()) for fact in place.flush()]
 
     def open_uses(self) -> list[Use]:
         """The sessions that are still open."""
-        return [use for _, place in sorted(self.places.items()) for use in place.open_uses()]
+        return [use for _, place in sorted(self.places.items()) for use in place.state.open_uses()]
 
     def session_id(self, fact: SessionFact) -> UUID:
         """The id of the session that a fact is of."""
         return usage_session_id(self.layout.site, fact.subject, to_time(fact.started))
 
+    def alert(self, fact: AlertFact) -> Alert:
+        """An alert's fact as published."""
+        return Alert(
+            type=fact.type,
+            alert=alert_id(self.layout.site, fact.kind, fact.subject, to_time(fact.raised)),
+            kind=fact.kind,
+            site=self.layout.site,
+            camera=fact.camera,
+            zone=fact.zone,
+            unit=fact.unit,
+            equipment=fact.equipment,
+            time=to_time(fact.time),
+            detail=fact.detail,
+        )
+
     def event(self, fact: SessionFact) -> UsageSession:
-        """A fact as published."""
+        """A session's fact as published."""
         return UsageSession(
             type=fact.type,
             session=self.session_id(fact),
@@ -75,8 +91,8 @@ class Restored:
     """An interpreter as the database remembers it, and what a change of zones made of it."""
 
     interpreter: Interpreter
-    facts: list[SessionFact]
-    """Sessions that ended because their unit is gone."""
+    facts: list[Fact]
+    """Sessions that ended because their unit is gone, and alerts whose zone is."""
     stale: list[str]
     """Places that are no more; their rows can go once the state of the others is stored."""
 
@@ -87,20 +103,19 @@ def restore(layout: Layout, states: list[StoredState], waiting: list[Waiting]) -
     Where zones now join other cameras, or have lost a unit, what is remembered is sorted into the places of today.
     """
     interpreter = Interpreter(layout)
-    facts: list[SessionFact] = []
     stale: list[str] = []
     for stored in states:
         state = load_state(stored.payload)
         homes = {layout.place(camera) for camera in state.newest}
         if homes <= {stored.place}:
-            _place(interpreter, stored.place).state = _merged(_place(interpreter, stored.place).state, state)
+            _place(interpreter, stored.place).state = merged(_place(interpreter, stored.place).state, state)
         else:
             for home in homes:
-                part = _part(state, {camera for camera in state.newest if layout.place(camera) == home}, layout)
-                _place(interpreter, home).state = _merged(_place(interpreter, home).state, part)
+                own = part(state, {camera for camera in state.newest if layout.place(camera) == home}, layout)
+                _place(interpreter, home).state = merged(_place(interpreter, home).state, own)
             interpreter.touched |= homes
             stale.append(stored.place)
-        facts += _end_orphans(interpreter, state, layout)
+    facts = _end_orphans(interpreter, layout)
     for entry in waiting:
         _place(interpreter, layout.place(entry.view.camera)).restore([entry])
     return Restored(interpreter, facts, [name for name in stale if name not in interpreter.places])
@@ -112,48 +127,22 @@ def _place(interpreter: Interpreter, name: str) -> Place:
     return interpreter.places[name]
 
 
-def _part(state: PlaceState, cameras: set[str], layout: Layout) -> PlaceState:
-    """What a state remembers of some of its cameras, and of the units that they see."""
-    units = {
-        name: unit
-        for name, unit in state.units.items()
-        if name in layout.stations and cameras & set(layout.stations[name].cameras)
-    }
-    return PlaceState(
-        began=state.began,
-        time=max((state.cameras[camera].time for camera in cameras if camera in state.cameras), default=None),
-        newest={camera: time for camera, time in state.newest.items() if camera in cameras},
-        streams={camera: stream for camera, stream in state.streams.items() if camera in cameras},
-        cameras={camera: known for camera, known in state.cameras.items() if camera in cameras},
-        units=units,
-        kit={camera: items for camera, items in state.kit.items() if camera in cameras},
-    )
-
-
-def _merged(one: PlaceState, other: PlaceState) -> PlaceState:
-    times = [time for time in (one.time, other.time) if time is not None]
-    begins = [time for time in (one.began, other.began) if time is not None]
-    return PlaceState(
-        began=min(begins, default=None),
-        time=max(times, default=None),
-        newest={**one.newest, **other.newest},
-        streams={**one.streams, **other.streams},
-        cameras={**one.cameras, **other.cameras},
-        units={**one.units, **other.units},
-        kit={**one.kit, **other.kit},
-    )
-
-
-def _end_orphans(interpreter: Interpreter, state: PlaceState, layout: Layout) -> list[SessionFact]:
-    """End the sessions of units that the layout has no more, and forget cameras that no longer see a unit."""
-    facts: list[SessionFact] = []
-    for name, unit in list(state.units.items()):
-        known = layout.stations.get(name)
-        if known is None:
-            facts += station.end(unit, "layout")
-            for place in interpreter.places.values():
-                if place.state.units.pop(name, None) is not None:
-                    interpreter.touched.add(place.name)
-        else:
-            unit.watches = {camera: watch for camera, watch in unit.watches.items() if camera in known.cameras}
+def _end_orphans(interpreter: Interpreter, layout: Layout) -> list[Fact]:
+    """End the sessions of units and the alerts of zones that are no more; forget cameras that see a unit no longer."""
+    facts: list[Fact] = []
+    for name, place in sorted(interpreter.places.items()):
+        state, before = place.state, len(facts)
+        for unit_name, unit in list(state.units.items()):
+            known = layout.stations.get(unit_name)
+            if known is None:
+                facts += station.end(unit, unit_name, "layout", state.time or 0)
+                del state.units[unit_name]
+            else:
+                unit.watches = {camera: watch for camera, watch in unit.watches.items() if camera in known.cameras}
+        for alert in list(state.alerts.values()):
+            if alert.zone is not None and alert.zone not in layout.kinds:
+                detail = f"there is no zone {alert.zone} any more"
+                facts += alerts.clear(state.alerts, alert.kind, alert.subject, state.time or 0, detail)
+        if len(facts) > before:
+            interpreter.touched.add(name)
     return facts

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from consumers.rules.thresholds import Thresholds
 from consumers.zones import CameraZones
-from spotter.settings import Rules, Settings, StationZone, WaitingZone, Zone
+from spotter.settings import RackZone, Rules, Settings, StationZone, WaitingZone, Zone
 
 _ZONES: TypeAdapter[dict[str, dict[str, Zone]]] = TypeAdapter(dict[str, dict[str, Zone]])
 _PLACE_LENGTH = 255
@@ -49,6 +49,10 @@ class Layout:
     """place -> its cameras: those joined by zones or units of the same name."""
     place_of: dict[str, str] = field(default_factory=dict)
     """camera -> its place."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """zone -> its kind"""
+    racked: frozenset[str | None] = frozenset()
+    """The labels that belong in racks; None where a rack takes any."""
 
     def document(self) -> dict[str, Any]:
         """The layout as the database keeps it."""
@@ -75,7 +79,7 @@ class Layout:
         return self.places.get(place, (place,))
 
 
-_NO_ZONES = CameraZones({}, {})
+_NO_ZONES = CameraZones.of({})
 
 
 def layout_of_settings(settings: Settings, version: int = 0) -> Layout:
@@ -112,6 +116,7 @@ def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rul
                 leave_after=known.leave_after if known else thresholds.leave_after,
                 cameras=tuple(dict.fromkeys((*(known.cameras if known else ()), camera))),
             )
+    racks = [zone for own in zones.values() for zone in own.values() if isinstance(zone, RackZone)]
     groups = _connected({camera: _shared_names(own) for camera, own in zones.items()})
     places = {_place_name(cameras): cameras for cameras in groups}
     return Layout(
@@ -125,6 +130,8 @@ def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rul
         zone_names_of_unit=names,
         places=places,
         place_of={camera: place for place, cameras in places.items() for camera in cameras},
+        kinds={name: zone.kind for own in zones.values() for name, zone in own.items()},
+        racked=frozenset(label for rack in racks for label in (rack.holds or (None,))),
     )
 
 

@@ -8,42 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from pydantic import TypeAdapter, ValidationError
-
-from consumers.facts import SessionFact
+from consumers.facts import Fact
 from consumers.layout import Layout
-from consumers.rules import camera, kit, station
-from consumers.rules.camera import CameraState
-from consumers.rules.kit import KitState
-from consumers.rules.station import UnitState
-from consumers.rules.use import Use
-from consumers.view import View, believed
-from spotter.errors import ServerError
-from spotter.events import EndedBy
-
-
-@dataclass(slots=True)
-class PlaceState:
-    """All that the rules remember of a place between two scenes. Times in milliseconds since 1970."""
-
-    version: Literal[1] = 1
-    began: int | None = None
-    """Of the first scene."""
-    time: int | None = None
-    """Of the newest interpreted scene."""
-    newest: dict[str, int] = field(default_factory=dict)
-    """camera -> time of its newest scene, interpreted or waiting."""
-    streams: dict[str, str] = field(default_factory=dict)
-    """camera -> the stream of that scene."""
-    cameras: dict[str, CameraState] = field(default_factory=dict)
-    units: dict[str, UnitState] = field(default_factory=dict)
-    kit: dict[str, KitState] = field(default_factory=dict)
-
-
-_STATE = TypeAdapter(PlaceState)
+from consumers.rulebook import Rulebook
+from consumers.state import PlaceState, dump_state, end_all
+from consumers.view import View
 
 
 @dataclass(slots=True)
@@ -69,14 +40,12 @@ class Place:
         """Scenes that the database has as waiting and that are now interpreted; whoever stores the state clears it."""
         self.late = 0
         """Scenes that came too late to be interpreted."""
-        self._stations = [
-            unit for _, unit in sorted(layout.stations.items()) if any(c in self.cameras for c in unit.cameras)
-        ]
+        self._rulebook = Rulebook(name, layout)
 
-    def feed(self, view: View, payload: bytes = b"", *, stored: bool = False) -> list[SessionFact]:
+    def feed(self, view: View, payload: bytes = b"", *, stored: bool = False) -> list[Fact]:
         """Take the next scene of a camera; gives what follows from all scenes that need wait no longer."""
         state = self.state
-        facts: list[SessionFact] = []
+        facts: list[Fact] = []
         newest = state.newest.get(view.camera)
         if newest is not None and view.time < newest:
             if state.streams[view.camera] != view.stream:
@@ -95,10 +64,10 @@ class Place:
             self.late += 1
             return facts
         if len(self.cameras) == 1:
-            return facts + self._interpret(view)
+            return facts + self._rulebook.apply(state, view)
         self.queues[view.camera].append(Waiting(view, payload, stored))
         for waiting in self._due():
-            facts += self._interpret(waiting.view)
+            facts += self._rulebook.apply(self.state, waiting.view)
         return facts
 
     def restore(self, waiting: list[Waiting]) -> None:
@@ -111,35 +80,15 @@ class Place:
                 entry = Waiting(replace(entry.view, time=before), entry.payload, entry.stored)
             queue.append(entry)
 
-    def flush(self) -> list[SessionFact]:
+    def flush(self) -> list[Fact]:
         """Interpret all that waits, at the end of a log."""
-        return [fact for waiting in self._due(everything=True) for fact in self._interpret(waiting.view)]
-
-    def open_uses(self) -> list[Use]:
-        """The sessions that are still open."""
-        uses = [unit.use for unit in self.state.units.values()]
-        uses += [item.use for items in self.state.kit.values() for item in items.items]
-        return [use for use in uses if use is not None and use.session]
+        return [
+            fact for waiting in self._due(everything=True) for fact in self._rulebook.apply(self.state, waiting.view)
+        ]
 
     def dump(self) -> bytes:
         """The state as the database keeps it."""
-        return _STATE.dump_json(self.state)
-
-    def _interpret(self, view: View) -> list[SessionFact]:
-        state, layout = self.state, self.layout
-        view = believed(view, layout.thresholds.sight_confidence)
-        state.time = view.time
-        facts: list[SessionFact] = []
-        state.cameras[view.camera], coverage = camera.step(state.cameras.get(view.camera), view, layout.thresholds)
-        for unit in self._stations:
-            known = state.units.get(unit.unit)
-            if known is None and view.camera not in unit.cameras:
-                continue
-            state.units[unit.unit], news = station.step(known, view, unit, layout)
-            facts += news
-        items = state.kit.get(view.camera) or KitState()
-        state.kit[view.camera], news = kit.step(items, view, coverage, layout)
-        return facts + news
+        return dump_state(self.state)
 
     def _due(self, *, everything: bool = False) -> Iterator[Waiting]:
         """Take out, in the order of time, the scenes that need wait no longer."""
@@ -163,29 +112,7 @@ class Place:
             return False
         return (newest, camera) < (view.time, view.camera)
 
-    def _start_over(self) -> list[SessionFact]:
+    def _start_over(self) -> list[Fact]:
         """The clock was set far back: what is open ends where it was last seen, and nothing is remembered."""
         facts = self.flush()
-        facts += end_all(self.state, "camera_lost")
-        return facts
-
-
-def end_all(state: PlaceState, ended_by: EndedBy) -> list[SessionFact]:
-    """End all open sessions and forget all units, items and pictures."""
-    facts: list[SessionFact] = []
-    for unit in state.units.values():
-        facts += station.end(unit, ended_by)
-    for items in state.kit.values():
-        facts += kit.end(items, ended_by)
-    state.units, state.kit, state.cameras = {}, {}, {}
-    return facts
-
-
-def load_state(payload: bytes) -> PlaceState:
-    """A state from the database. Raises ServerError for one that this version can't read."""
-    try:
-        return _STATE.validate_json(payload)
-    except ValidationError as error:
-        raise ServerError(
-            "database: the rules' state is of another version of Spotter; install the newest one"
-        ) from error
+        return facts + end_all(self.state, "camera_lost", "the camera's clock was set back")

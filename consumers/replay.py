@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from consumers.facts import SessionFact
+from consumers.facts import AlertFact, Fact, SessionFact
 from consumers.interpreter import Interpreter
 from consumers.layout import Layout, build, layout_of_settings
 from consumers.rules.use import tell
 from consumers.view import View, to_time, view_of
 from spotter import events
 from spotter.errors import ContractError, SpotterError
-from spotter.events import Scene, UsageSession
+from spotter.events import Alert, Scene, UsageSession
 from spotter.settings import Settings
 
 
@@ -24,6 +24,8 @@ class Interpretation:
 
     sessions: list[UsageSession] = field(default_factory=list)
     """In the order of their starts; one still open at the end of the log has no end."""
+    alerts: list[Alert] = field(default_factory=list)
+    """As they were raised and cleared, in the order of time."""
     last_seen: dict[str, int] = field(default_factory=dict)
     """Open session -> when its use was last seen, in milliseconds since 1970."""
     unknown_sites: set[str] = field(default_factory=set)
@@ -58,6 +60,7 @@ def interpret(scenes: Iterable[Scene], settings: Settings) -> Interpretation:
             result.unknown_sites.add(site)
             layout = build(site, 0, {}, settings.rules)
         _interpret_site(layout, streams, result)
+    result.alerts.sort(key=lambda alert: (alert.time, alert.site, alert.kind))
     result.sessions.sort(key=lambda session: (session.started, session.site, session.equipment, str(session.session)))
     return result
 
@@ -75,10 +78,13 @@ def _interpret_site(layout: Layout, streams: dict[tuple[str, str], dict[int, Vie
     interpreter = Interpreter(layout)
     sessions: dict[str, UsageSession] = {}
 
-    def keep(facts: list[SessionFact]) -> None:
+    def keep(facts: list[Fact]) -> None:
         for fact in facts:
-            event = interpreter.event(fact)
-            sessions[str(event.session)] = event
+            if isinstance(fact, SessionFact):
+                event = interpreter.event(fact)
+                sessions[str(event.session)] = event
+            elif isinstance(fact, AlertFact):
+                result.alerts.append(interpreter.alert(fact))
 
     for view in _by_time(streams):
         result.first = view.time if result.first is None else min(result.first, view.time)

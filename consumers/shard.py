@@ -16,6 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from consumers import dead
+from consumers.facts import SessionFact
 from consumers.interpreter import Interpreter, restore
 from consumers.order import StreamKey, StreamOrder
 from consumers.outgoing import Publisher
@@ -186,6 +187,8 @@ class Shard:
                 self._poison(key, seq, entry, error)
                 raise PoisonedError from error
             for fact in facts:
+                if not isinstance(fact, SessionFact):
+                    continue
                 row = session_row(entry.site, fact)
                 changes.sessions[row["id"]] = row
                 event = interpreter.event(fact)
@@ -209,6 +212,8 @@ class Shard:
             changes.stale.append((site, place))
             self._revisions.pop((site, place), None)
         for fact in restored.facts:
+            if not isinstance(fact, SessionFact):
+                continue
             row = session_row(site, fact)
             changes.sessions[row["id"]] = row
             changes.events.append((topics.usage(site, fact.equipment), restored.interpreter.event(fact).to_json()))

@@ -15,11 +15,11 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
+from consumers.facts import SessionFact
 from consumers.interpreter import StoredState
 from consumers.layout import Layout, layout_of_document, layout_of_settings
 from consumers.order import StreamKey
 from consumers.place import Waiting
-from consumers.rules.use import SessionFact
 from consumers.view import to_time, view_of
 from spotter import events
 from spotter.database.tables import (

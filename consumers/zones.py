@@ -49,10 +49,21 @@ class Polygon:
 
     def near(self, point: Point, margin: float) -> bool:
         """Whether the point is inside, or at most `margin` away from an edge."""
+        left, top, right, bottom = self.bounds
+        x, y = point
+        if not (left - margin <= x <= right + margin and top - margin <= y <= bottom + margin):
+            return False
         return self.contains(point) or any(
             _distance(point, one, other) <= margin
             for one, other in zip(self.corners, self.corners[1:] + self.corners[:1], strict=True)
         )
+
+
+Cell = tuple[tuple[str, ...], tuple[tuple[str, Polygon], ...]]
+"""Zones that cover the whole of a grid's cell, and those that may have a point in it."""
+
+GRID = 32
+"""Cells a side of the grid that answers for most points at once which zones they are in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +72,65 @@ class CameraZones:
 
     polygons: dict[str, Polygon]
     zones: dict[str, Zone]
+    grid: tuple[Cell, ...]
+    homes: dict[str, frozenset[str] | None]
+    """rack or kiosk -> the labels that are at home or on show there, not in use; None is all of them"""
 
     @classmethod
     def of(cls, zones: dict[str, Zone]) -> CameraZones:
         """Prepare a camera's zones."""
-        return cls({name: Polygon.of(zone.polygon) for name, zone in zones.items()}, zones)
+        polygons = {name: Polygon.of(zone.polygon) for name, zone in zones.items()}
+        homes: dict[str, frozenset[str] | None] = {}
+        for name, zone in zones.items():
+            if isinstance(zone, RackZone):
+                homes[name] = frozenset(zone.holds) or None
+            elif zone.kind == "kiosk":
+                homes[name] = None
+        return cls(polygons, zones, _grid(polygons) if zones else (), homes)
 
-    def holding(self, label: str, box: Box) -> str | None:
-        """The zone in which an item is at home or on show, not in use: its rack, or a kiosk."""
-        point = centre(box)
-        for name, zone in self.zones.items():
-            at_home = isinstance(zone, RackZone) and (not zone.holds or label in zone.holds)
-            if (at_home or zone.kind == "kiosk") and self.polygons[name].contains(point):
-                return name
-        return None
+    def at(self, x: float, y: float) -> tuple[str, ...]:
+        """The zones that a point is in, in the order in which they are given."""
+        if not self.grid:
+            return ()
+        whole, others = self.grid[min(int(y * GRID), GRID - 1) * GRID + min(int(x * GRID), GRID - 1)]
+        if not others:
+            return whole
+        inside = {name for name, polygon in others if polygon.contains((x, y))}
+        return tuple(name for name in self.zones if name in inside or name in whole) if inside else whole
 
     def place_of(self, item: Box, holder: Box | None) -> str | None:
         """The zone that an item's use is booked under: where the item is, else where its holder stands; floor first."""
         points = [centre(item)] + ([feet(holder)] if holder is not None else [])
+        found = [self.at(*point) for point in points]
         for kinds in (("floor",), ("walkway", "station", "waiting", "rack")):
-            for point in points:
-                for name, zone in self.zones.items():
-                    if zone.kind in kinds and self.polygons[name].contains(point):
+            for names in found:
+                for name in names:
+                    if self.zones[name].kind in kinds:
                         return name
         return None
+
+
+def _grid(polygons: dict[str, Polygon]) -> tuple[Cell, ...]:
+    """The cells of the grid, row by row."""
+    cells: list[Cell] = []
+    half = 0.5 / GRID
+    for row in range(GRID):
+        for column in range(GRID):
+            middle = ((column + 0.5) / GRID, (row + 0.5) / GRID)
+            whole, others = [], []
+            for name, polygon in polygons.items():
+                left, top, right, bottom = polygon.bounds
+                x, y = middle
+                if left > x + half or right < x - half or top > y + half or bottom < y - half:
+                    continue
+                edges = zip(polygon.corners, polygon.corners[1:] + polygon.corners[:1], strict=True)
+                if min(_distance(middle, one, other) for one, other in edges) > half * 1.5:  # beyond the cell's corners
+                    if polygon.contains(middle):
+                        whole.append(name)
+                else:
+                    others.append((name, polygon))
+            cells.append((tuple(whole), tuple(others)))
+    return tuple(cells)
 
 
 def centre(box: Box) -> Point:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from consumers.facts import SessionFact
 from consumers.layout import Layout
-from consumers.rules.camera import Coverage
+from consumers.picture import Kit, Picture
+from consumers.rules.thresholds import Thresholds
 from consumers.rules.use import (
     FLICKER_MS,
     Use,
@@ -20,7 +21,7 @@ from consumers.rules.use import (
     tell,
     update_if_due,
 )
-from consumers.view import Box, Sighting, View
+from consumers.view import Box
 from consumers.zones import area, distance_in_sizes, grown, overlap
 from spotter.events import EndedBy
 
@@ -32,13 +33,6 @@ SAME_SIZES = 0.5
 
 ALIKE_AREAS = 3.0
 """Areas of a thing, seen under two labels, differ by no more than this factor."""
-
-DOUBLE_SHARE = 0.8
-"""Of two boxes of one label of which one is in the other by this share, the less certain is no item of its own."""
-
-DOUBLE_IOU = 0.6
-"""The same for two labels, by intersection over union: small things lie in front of large ones."""
-
 
 COAST_MS = 1500
 """A tracker may show a track for so long after its last detection, where that was."""
@@ -65,11 +59,14 @@ class Item:
     former: dict[str, int] = field(default_factory=dict)
     """track -> when another one took its place, for tracks that are still shown."""
     use: Use | None = None
+    rack: str | None = None
+    """The one that it was last seen in."""
 
     @property
     def label(self) -> str:
         """What it most probably is."""
-        return max(sorted(self.votes), key=self.votes.__getitem__)
+        votes = self.votes
+        return next(iter(votes)) if len(votes) == 1 else max(sorted(votes), key=votes.__getitem__)
 
 
 @dataclass(slots=True)
@@ -79,16 +76,12 @@ class KitState:
     items: list[Item] = field(default_factory=list)
 
 
-def step(state: KitState, view: View, coverage: Coverage, layout: Layout) -> tuple[KitState, list[SessionFact]]:
-    """Take a scene of the camera into account; scenes come in the order of their times."""
-    facts = end(state, "camera_lost") if coverage.lost else []
-    if not view.picture:
-        return state, facts
-    reach = layout.thresholds.reach
-    reaches = [(grown(person.box, reach), person) for person in view.people]
-    turn = _Turn(state, view, coverage.watched, layout, facts, reaches)
+def step(state: KitState, picture: Picture, watched: int, layout: Layout) -> tuple[KitState, list[SessionFact]]:
+    """Take a picture of the camera into account; `watched` are the milliseconds before it in which it really looked."""
+    facts: list[SessionFact] = []
+    turn = _Turn(state, picture, watched, layout, facts)
     _forget_lost(turn)
-    found = _match(turn, _without_former(turn, _without_doubles(view.kit)))
+    found = _match(turn, _without_former(turn, picture.kit))
     for item in state.items:
         sighting = found.pop(item.track, None)
         if sighting is None:
@@ -115,36 +108,18 @@ class _Turn:
     """One scene, with what it is taken into."""
 
     state: KitState
-    view: View
+    picture: Picture
     watched: int
     layout: Layout
     facts: list[SessionFact]
-    reaches: list[tuple[Box, Sighting]]
-    """Where each person can reach."""
+
+    def thresholds(self, use: Use | None) -> Thresholds:
+        """Those that hold where the use is."""
+        return self.layout.thresholds_in(use.zone if use is not None else None)
 
     def add(self, fact: SessionFact | None) -> None:
         if fact is not None:
             self.facts.append(fact)
-
-
-def _without_doubles(kit: tuple[Sighting, ...]) -> list[Sighting]:
-    """Each thing once, where the detector has put two boxes on it: the more certain one."""
-    kept: list[Sighting] = []
-    for one in sorted(kit, key=lambda sighting: (-sighting.score, sighting.track)):
-        for other in kept:
-            shared = overlap(one.box, other.box)
-            if shared <= 0:
-                continue
-            areas = area(one.box), area(other.box)
-            if one.label == other.label:
-                double = shared > DOUBLE_SHARE * min(areas)
-            else:
-                double = shared > DOUBLE_IOU * (sum(areas) - shared)
-            if double:
-                break
-        else:
-            kept.append(one)
-    return kept
 
 
 def _forget_lost(turn: _Turn) -> None:
@@ -153,7 +128,7 @@ def _forget_lost(turn: _Turn) -> None:
     for item in turn.state.items:
         if item.lost is not None:
             item.lost += turn.watched
-            if item.lost > turn.layout.thresholds.lost_after:
+            if item.lost > turn.thresholds(item.use).lost_after:
                 if item.use is not None and item.use.session:
                     turn.facts.append(tell(item.use, "ended", "lost"))
                 continue
@@ -161,18 +136,18 @@ def _forget_lost(turn: _Turn) -> None:
     turn.state.items = kept
 
 
-def _without_former(turn: _Turn, kit: list[Sighting]) -> list[Sighting]:
+def _without_former(turn: _Turn, kit: list[Kit]) -> list[Kit]:
     """Without tracks that another one has followed and that the tracker goes on to show for a moment."""
     shown = {found.track for found in kit}
     ignored: set[str] = set()
     for item in turn.state.items:
         if item.former:
             item.former = {track: since for track, since in item.former.items() if track in shown}
-            ignored |= {track for track, since in item.former.items() if turn.view.time - since <= COAST_MS}
+            ignored |= {track for track, since in item.former.items() if turn.picture.time - since <= COAST_MS}
     return [found for found in kit if found.track not in ignored] if ignored else kit
 
 
-def _match(turn: _Turn, kit: list[Sighting]) -> dict[str, Sighting]:
+def _match(turn: _Turn, kit: list[Kit]) -> dict[str, Kit]:
     """What is found, by the track of the item that it is (stitched ones too), or by its own when it is new."""
     known = {item.track for item in turn.state.items}
     matches = {found.track: found for found in kit if found.track in known}
@@ -195,13 +170,13 @@ def _match(turn: _Turn, kit: list[Sighting]) -> dict[str, Sighting]:
             stitched.add(found.track)
             placed.add(track)
             if was_shown:
-                next(item for item in turn.state.items if item.track == track).former[track] = turn.view.time
+                next(item for item in turn.state.items if item.track == track).former[track] = turn.picture.time
             matches[track] = found
     matches.update({found.track: found for found in fresh if found.track not in stitched})
     return matches
 
 
-def _is_coasting(item: Item, shown: Sighting) -> bool:
+def _is_coasting(item: Item, shown: Kit) -> bool:
     """Whether a thing that moves is shown exactly as before: its track goes on without a detection."""
     return shown.moving and item.moving and shown.box == item.box and shown.score == item.score
 
@@ -224,7 +199,7 @@ def _with_holder(turn: _Turn, item: Item, box: Box) -> bool:
     """Whether a box is in reach of who had the item: by track or, that one gone too, at the place they had."""
     if item.holder is None or item.holder_box is None:
         return False
-    holder = next((person.box for person in turn.view.people if person.track == item.holder), item.holder_box)
+    holder = next((person.box for person in turn.picture.people if person.track == item.holder), item.holder_box)
     return overlap(grown(holder, turn.layout.thresholds.reach), box) >= 0
 
 
@@ -237,15 +212,16 @@ def _miss(turn: _Turn, item: Item) -> None:
     _spend(turn, item, used=item.in_use)
 
 
-def _see(turn: _Turn, item: Item, found: Sighting) -> None:
+def _see(turn: _Turn, item: Item, found: Kit) -> None:
     """The item is in this picture, as `found`."""
-    zones = turn.layout.zones_of(turn.view.camera)
-    holder = _holder(found, turn.reaches)
-    in_use = (found.moving or holder is not None) and zones.holding(found.label, found.box) is None
+    holder, now = found.holder, turn.picture.time
+    in_use = (found.moving or holder is not None) and found.home is None
     if item.lost is None:
         _spend(turn, item, used=item.in_use and (in_use or item.moving or not _walked_off(turn, item)))
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
     item.in_use, item.lost = in_use, None
+    if found.home is not None:
+        item.rack = found.home
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None:
         item.holder, item.holder_box, item.holder_moves = holder.track, holder.box, holder.moving
@@ -253,16 +229,16 @@ def _see(turn: _Turn, item: Item, found: Sighting) -> None:
         return
     if item.use is None:
         item.use = Use(
-            subject=f"{turn.view.camera}/{found.track}",
+            subject=f"{turn.picture.camera}/{found.track}",
             equipment=item.label,
             unit=None,
-            zone=zones.place_of(found.box, holder.box if holder else None),
-            started=turn.view.time,
-            last=turn.view.time,
+            zone=turn.picture.zones.place_of(found.box, holder.box if holder else None),
+            started=now,
+            last=now,
         )
     item.use.equipment = item.label
-    see_used(item.use, turn.view.time, found.score, turn.view.camera)
-    turn.add(update_if_due(item.use, turn.view.time))
+    see_used(item.use, now, found.score, turn.picture.camera)
+    turn.add(update_if_due(item.use, now))
 
 
 def _walked_off(turn: _Turn, item: Item) -> bool:
@@ -271,19 +247,19 @@ def _walked_off(turn: _Turn, item: Item) -> bool:
     A holder who was at rest, or is not found any more, was there until now: a scene comes at once when someone starts
     to move or disappears. So is kit that moved and has stopped.
     """
-    return item.holder_moves and any(person.track == item.holder for person in turn.view.people)
+    return item.holder_moves and any(person.track == item.holder for person in turn.picture.people)
 
 
 def _spend(turn: _Turn, item: Item, *, used: bool) -> None:
     """Book the watched time before this scene as use or as rest."""
-    use, thresholds = item.use, turn.layout.thresholds
+    use = item.use
     if use is None:
         return
     if used:
-        spend_used(use, turn.watched, turn.view.time if turn.watched else use.last)
+        spend_used(use, turn.watched, turn.picture.time if turn.watched else use.last)
         return
     use.idle += turn.watched
-    if use.session and use.idle >= thresholds.rest_after:
+    if use.session and use.idle >= turn.thresholds(use).rest_after:
         item.use = None
         turn.facts.append(tell(use, "ended", "rest"))
     elif not use.session and use.idle > FLICKER_MS:
@@ -296,11 +272,11 @@ def _settle(turn: _Turn) -> None:
     A tracker may begin a new track while it still shows the old one, or find the thing under a wrong label first. So
     a candidate takes over from an item that is lost now, and, when it would be a session, from one lost before.
     """
-    thresholds = turn.layout.thresholds
     for item in turn.state.items:
         use = item.use
         if use is None or use.session:
             continue
+        thresholds = turn.thresholds(use)
         due = use.active >= thresholds.use_after and use.confidence >= thresholds.use_confidence
         for other in turn.state.items:
             if other is item or other.use is None or other.lost is None or not (due or other.lost == 0):
@@ -310,7 +286,7 @@ def _settle(turn: _Turn) -> None:
                 break
         use = item.use
         if use is not None and use.confidence >= thresholds.use_confidence:
-            turn.add(begin_if_due(use, turn.view.time, thresholds.use_after, turn.layout.version))
+            turn.add(begin_if_due(use, turn.picture.time, thresholds.use_after, turn.layout.version))
 
 
 def _take_over(item: Item, other: Item) -> None:
@@ -329,13 +305,3 @@ def _take_over(item: Item, other: Item) -> None:
     for label, votes in other.votes.items():
         item.votes[label] = item.votes.get(label, 0.0) + votes
     session.equipment = item.label
-
-
-def _holder(found: Sighting, reaches: list[tuple[Box, Sighting]]) -> Sighting | None:
-    """The person in reach who overlaps the item most."""
-    best, best_area = None, -0.5
-    for reach, person in reaches:
-        shared = overlap(reach, found.box)
-        if shared > best_area:
-            best, best_area = person, shared
-    return best

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from consumers.facts import SessionFact
+from consumers.facts import SessionFact, StateFact
 from consumers.layout import Layout, Station
+from consumers.picture import Picture
 from consumers.rules.thresholds import Thresholds
 from consumers.rules.use import (
     FLICKER_MS,
@@ -21,7 +22,7 @@ from consumers.rules.use import (
 )
 from consumers.view import Sighting, View
 from consumers.zones import feet
-from spotter.events import EndedBy
+from spotter.events import EndedBy, EquipmentState
 
 STAY_HEIGHTS = 0.05
 """Who is in the zone stays in it until they are outside by so much of their height: a detector's boxes tremble, and
@@ -50,58 +51,84 @@ class UnitState:
     """Of the newest scene of the place."""
     watches: dict[str, Watch] = field(default_factory=dict)
     use: Use | None = None
+    told: EquipmentState | None = None
 
 
-def step(state: UnitState | None, view: View, station: Station, layout: Layout) -> tuple[UnitState, list[SessionFact]]:
-    """Take a scene of the unit's place into account; scenes come in the order of their times."""
+def step(
+    state: UnitState | None, view: View, picture: Picture | None, station: Station, layout: Layout
+) -> tuple[UnitState, list[SessionFact | StateFact]]:
+    """Take a scene of the unit's place into account; scenes come in the order of their times.
+
+    `picture` is None where the scene has none.
+    """
     if state is None:
         state = UnitState(view.time)
-    thresholds = layout.thresholds
+    facts: list[SessionFact | StateFact] = []
+    facts += _step(state, view, picture, station, layout)
+    now: EquipmentState = "in_use" if state.use is not None and state.use.session else "free"
+    if now != state.told and state.watches:
+        state.told = now
+        facts.append(StateFact(station.unit, now, view.time))
+    return state, facts
+
+
+def end(state: UnitState, unit: str, ended_by: EndedBy, now: int) -> list[SessionFact | StateFact]:
+    """End an open session from outside, such as by a layout that has no such unit any more."""
+    use, state.use = state.use, None
+    if use is None or not use.session:
+        return []
+    state.told = "free"
+    return [tell(use, "ended", ended_by), StateFact(unit, "free", now)]
+
+
+def _step(state: UnitState, view: View, picture: Picture | None, station: Station, layout: Layout) -> list[SessionFact]:
+    thresholds = layout.thresholds_in(station.zone)
     facts: list[SessionFact] = []
     sees = view.camera in station.cameras
-    inside = _people_inside(state, view, station, layout) if sees and view.picture else []
-    _spend_time_before(state, view, inside, thresholds, station, facts, layout.version)
+    inside = _people_inside(state, picture, station, layout) if sees and picture is not None else []
+    _spend_time_before(state, view, picture, inside, thresholds, station, facts, layout.version)
     state.time = view.time
     if not sees:
-        return state, facts
+        return facts
     watch = state.watches.get(view.camera)
     if watch is None:
         if not view.picture:
-            return state, facts
+            return facts
         watch = state.watches[view.camera] = Watch(view.time, picture=True)
     watch.picture = view.picture
     if not view.picture:
-        return state, facts
+        return facts
     watch.time = view.time
     watch.people = [person.track for person in inside]
     watch.resting = any(not person.moving for person in inside)
     if inside:
         _see_people(state, view, inside, station, facts, layout.version)
-    return state, facts
+    return facts
 
 
-def end(state: UnitState, ended_by: EndedBy) -> list[SessionFact]:
-    """End an open session from outside, such as by a layout that has no such unit any more."""
-    use, state.use = state.use, None
-    return [tell(use, "ended", ended_by)] if use is not None and use.session else []
-
-
-def _people_inside(state: UnitState, view: View, station: Station, layout: Layout) -> list[Sighting]:
-    polygons = layout.zones_of(view.camera).polygons
-    names = layout.zone_names_of_unit.get((view.camera, station.unit), ())
-    watch = state.watches.get(view.camera)
-    before = watch.people if watch is not None else []
-    inside = []
-    for person in view.people:
-        margin = (person.box[3] - person.box[1]) * STAY_HEIGHTS if person.track in before else 0.0
-        if any(polygons[name].near(feet(person.box), margin) for name in names):
-            inside.append(person)
+def _people_inside(state: UnitState, picture: Picture, station: Station, layout: Layout) -> list[Sighting]:
+    names = layout.zone_names_of_unit.get((picture.camera, station.unit), ())
+    inside: list[Sighting] = []
+    for name in names:
+        inside += picture.people_in.get(name, ())
+    if len(names) > 1:
+        inside = [person for position, person in enumerate(inside) if person not in inside[:position]]
+    watch = state.watches.get(picture.camera)
+    if watch is None or not watch.people:
+        return inside
+    here = {person.track for person in inside}
+    for person in picture.people:
+        if person.track in watch.people and person.track not in here:
+            margin = (person.box[3] - person.box[1]) * STAY_HEIGHTS
+            if any(picture.zones.polygons[name].near(feet(person.box), margin) for name in names):
+                inside.append(person)
     return inside
 
 
 def _spend_time_before(
     state: UnitState,
     view: View,
+    picture: Picture | None,
     inside: list[Sighting],
     thresholds: Thresholds,
     station: Station,
@@ -118,11 +145,11 @@ def _spend_time_before(
     for camera, watch in state.watches.items():
         age = view.time - watch.time
         stepping = camera == view.camera
-        sees_now = watch.picture and age <= thresholds.camera_gap and (view.picture or not stepping)
+        sees_now = watch.picture and age <= thresholds.camera_gap and (picture is not None or not stepping)
         dark = dark and not sees_now and age >= thresholds.camera_lost_after
         if sees_now:
             sees = True
-            used = used or (bool(watch.people) and (not stepping or _stayed(watch, view, inside)))
+            used = used or (bool(watch.people) and (not stepping or _stayed(watch, picture, inside)))
         elif watch.people and age < thresholds.camera_lost_after:
             held = True
     if used:
@@ -141,7 +168,7 @@ def _spend_time_before(
             state.use = None
 
 
-def _stayed(watch: Watch, view: View, inside: list[Sighting]) -> bool:
+def _stayed(watch: Watch, picture: Picture | None, inside: list[Sighting]) -> bool:
     """Whether those seen before were in the zone until this scene.
 
     Still inside: yes. Gone while they did not move, or no longer found at all: a scene comes at once when someone
@@ -149,7 +176,7 @@ def _stayed(watch: Watch, view: View, inside: list[Sighting]) -> bool:
     """
     if inside or watch.resting:
         return True
-    found = {person.track for person in view.people}
+    found = {person.track for person in picture.people} if picture is not None else set()
     return not any(track in found for track in watch.people)
 
 

@@ -80,16 +80,16 @@ def test_a_refused_scene_is_committed_as_refused(chain: Chain) -> None:
 
 def test_a_scene_on_which_a_rule_fails_stops_no_other(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect in a rule, put in on purpose: the worker runs in this process."""
-    from consumers.rules import kit
+    from consumers.rulebook import Rulebook
 
-    sound = kit.step
+    sound = Rulebook.apply
 
-    def unsound(state: Any, view: Any, coverage: Any, layout: Any) -> Any:
+    def unsound(rules: Any, state: Any, view: Any) -> Any:
         if view.seq == 4:
             raise ZeroDivisionError("a defect")
-        return sound(state, view, coverage, layout)
+        return sound(rules, state, view)
 
-    monkeypatch.setattr(kit, "step", unsound)
+    monkeypatch.setattr(Rulebook, "apply", unsound)
     chain.start("ingest")
     stop = threading.Event()
     worker = threading.Thread(target=Usage(chain.settings, [0], 1, stop).run)

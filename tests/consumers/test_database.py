@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from click.testing import CliRunner
 from sqlalchemy import Engine, select, text
 
-from consumers.rules.use import SessionFact
+from consumers.facts import SessionFact
 from consumers.storage import Changes, FencedError, StateChange, Store, WaitingScene, session_row
 from spotter.commands.db import db
 from spotter.database.engine import open_database

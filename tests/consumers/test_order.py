@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.facts import Fact, SessionFact
 from consumers.interpreter import Interpreter, StoredState, restore
 from consumers.layout import Layout, build
 from consumers.order import StreamOrder
 from consumers.place import Waiting
 from consumers.replay import interpret
-from consumers.rules.use import SessionFact
 from consumers.view import View, view_of
 from spotter.events import Scene, SceneObject
 from spotter.settings import Rules, Settings, loads
@@ -73,15 +73,15 @@ def log_of(moments: list[tuple[float, list[SceneObject], bool, str]]) -> list[Sc
     return scenes
 
 
-def facts_of(layout: Layout, views: list[View]) -> list[SessionFact]:
+def facts_of(layout: Layout, views: list[View]) -> list[Fact]:
     interpreter = Interpreter(layout)
     facts = [fact for view in views for fact in interpreter.feed(view)]
     return facts + interpreter.flush()
 
 
-def by_session(facts: list[SessionFact]) -> dict[tuple[str, int], SessionFact]:
+def by_session(facts: list[Fact]) -> dict[tuple[str, int], SessionFact]:
     """The last word on each session, which is what the database keeps."""
-    return {(fact.subject, fact.started): fact for fact in facts}
+    return {(fact.subject, fact.started): fact for fact in facts if isinstance(fact, SessionFact)}
 
 
 @given(_moments)

@@ -277,6 +277,7 @@ def test_ids_are_the_same_each_time_and_differ_between_sessions(settings: Settin
 
 
 def test_a_session_is_told_as_started_then_updated_at_most_every_10_s_then_ended(settings: Settings) -> None:
+    from consumers.facts import SessionFact
     from consumers.interpreter import Interpreter
     from consumers.layout import layout_of_settings
     from consumers.view import view_of
@@ -284,7 +285,8 @@ def test_a_session_is_told_as_started_then_updated_at_most_every_10_s_then_ended
     interpreter = Interpreter(layout_of_settings(settings))
     told: list[tuple[float, UsageSession]] = []
     for one in Film().show([person("p", *ON)], 60).show([], 20).end():
-        told += [(seconds_between(START, one.time), interpreter.event(f)) for f in interpreter.feed(view_of(one))]
+        found = [fact for fact in interpreter.feed(view_of(one)) if isinstance(fact, SessionFact)]
+        told += [(seconds_between(START, one.time), interpreter.event(fact)) for fact in found]
     assert [event.type for _, event in told] == ["started", *["updated"] * 5, "ended"]
     times = [at for at, _ in told]
     assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(times))
