@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # what follows from scenes on must import without OpenCV: eng
 MOVING_SECONDS, KIOSK_SECONDS, STILL_SECONDS = 0.5, 0.2, 5.0
 """Longest time between scenes: while something moves, the same for a kiosk camera, and otherwise."""
 
+FRESH_SECONDS = 2.0
+"""For so long after an item appeared a kiosk camera goes on as if it moved: what is held up is held still."""
+
 UNKNOWN_SIZE = (1, 1)
 """The frame size of a camera that never gave a picture."""
 
@@ -56,6 +59,7 @@ class SceneBuilder:
 
     def __init__(self, site: str, camera: str, *, kiosk: bool = False) -> None:
         self.site, self.camera = site, camera
+        self._kiosk = kiosk
         self._moving_seconds = KIOSK_SECONDS if kiosk else MOVING_SECONDS
         self._said: frozenset[tuple[str, bool]] | None = None
         self._said_at: float | None = None
@@ -67,7 +71,8 @@ class SceneBuilder:
         self._size = frame.size
         self._looks = (*self._looks[-2:], frame.at)
         now = frozenset((track.id, track.moving) for track in tracks)
-        due = self._moving_due(frame.at) if any(track.moving for track in tracks) else self.still_due(frame.at)
+        lively = any(track.moving or (self._kiosk and _is_fresh(track, frame)) for track in tracks)
+        due = self._moving_due(frame.at) if lively else self.still_due(frame.at)
         if now == self._said and not due:
             return None
         self._said, self._said_at = now, frame.at
@@ -94,6 +99,10 @@ class SceneBuilder:
         if waited + next_look > wait + _EARLY:
             return waited >= wait - _MOST_EARLY - _ROUNDING
         return waited >= wait - _EARLY
+
+
+def _is_fresh(track: Track, frame: Frame) -> bool:
+    return track.label != "person" and (frame.captured_at - track.since).total_seconds() < FRESH_SECONDS
 
 
 def _object(track: Track, size: tuple[int, int]) -> SceneObject:

@@ -38,6 +38,12 @@ def test_a_kiosk_camera_tells_five_times_a_second() -> None:
     assert times_of(builder(kiosk=True), (replace(ITEM, moving=True),), 1) == [0, 0.2, 0.4, 0.6, 0.8]
 
 
+def test_a_kiosk_camera_goes_on_for_two_seconds_with_an_item_that_is_held_still() -> None:
+    told = times_of(builder(kiosk=True), (ITEM,), 7)
+    assert told == pytest.approx([step / 5 for step in range(10)] + [6.8])
+    assert times_of(builder(kiosk=True), (replace(ITEM, label="person"),), 4) == [0]
+
+
 def test_appearing_disappearing_starting_and_stopping_are_told_at_once() -> None:
     build = builder()
     build.seen(frame(0), ())
