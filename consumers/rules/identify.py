@@ -25,6 +25,16 @@ CENTRE = (0.25, 0.25, 0.75, 0.75)
 KEEP_SHARE = 0.8
 """A name stays while its median score is at least this share of what it takes to give it: scores tremble."""
 
+MEMORY_MS, MEMORY_SAMPLES = 3000, 5
+"""Labels are weighed over so long, and over so many scenes where they come more rarely."""
+
+PLAIN_SHARE = 0.85
+"""A name needs this share of all score that the item got over that time, under whatever label: one that changes its
+label while it is held up is easily taken for the other thing, however sure each single scene is."""
+
+MOVING_WEIGHT = 0.25
+"""What is seen of an item on its way counts for less: it is blurred and half covered."""
+
 OTHER_SHARE = 0.5
 """An item takes over from a larger one only from this share of its area on: hands tremble too."""
 
@@ -35,8 +45,8 @@ class KioskState:
 
     track: str | None = None
     box: Box = (0, 0, 0, 0)
-    samples: list[tuple[int, str, float]] = field(default_factory=list)
-    """(time, label, score) of the item, over the last `identify_after` and the one before, oldest first"""
+    samples: list[tuple[int, str, float, bool]] = field(default_factory=list)
+    """(time, label, score, moving) of the item, oldest first"""
     gone: int | None = None
     """Since when the item is not seen."""
     told: Literal["recognised", "unsure", "none"] | None = None
@@ -56,28 +66,26 @@ def step(state: KioskState, picture: Picture, layout: Layout) -> tuple[KioskStat
     zone = next((name for name, zone in picture.zones.zones.items() if zone.kind == "kiosk"), None)
     thresholds = layout.thresholds_in(zone)
     now, after = picture.time, thresholds.identify_after
+    facts: list[IdentifiedFact] = []
     item = _chosen(state, picture)
+    if item is None and state.gone is None:
+        state.gone = now
+    if state.gone is not None and now - state.gone >= after and state.track is not None:
+        state.track, state.samples = None, []
+        if state.told is not None:
+            facts += _tell(state, picture.camera, "none", None, (), now)
     if item is None:
-        if state.track is None:
-            return state, []
-        state.gone = now if state.gone is None else state.gone
-        if now - state.gone < after:
-            return state, []
-        state.track, state.samples, state.gone = None, [], None
-        return state, _tell(state, picture.camera, "none", None, (), now) if state.told is not None else []
-    same = state.track == item.track or (
-        state.track is not None and distance_in_sizes(state.box, item.box) <= NEAR_SIZES
-    )
-    if not same:
+        return state, facts
+    if state.track != item.track and distance_in_sizes(state.box, item.box) > NEAR_SIZES:
         state.samples = []
     state.track, state.box, state.gone = item.track, item.box, None
     samples = state.samples
-    samples.append((now, item.label, item.score))
-    while len(samples) > 1 and samples[1][0] <= now - after:
+    samples.append((now, item.label, item.score, item.moving))
+    while len(samples) > MEMORY_SAMPLES and samples[0][0] < now - MEMORY_MS:
         del samples[0]
-    if now - samples[0][0] < after:
-        return state, []
-    return state, _decide(state, picture.camera, thresholds.identify_confidence, now)
+    if now - samples[0][0] >= after:
+        facts += _decide(state, picture.camera, thresholds.identify_confidence, now - after, now)
+    return state, facts
 
 
 def _chosen(state: KioskState, picture: Picture) -> Kit | None:
@@ -98,21 +106,21 @@ def _is_shown(kit: Kit, picture: Picture) -> bool:
     return not picture.zones.zones and CENTRE[0] <= x <= CENTRE[2] and CENTRE[1] <= y <= CENTRE[3]
 
 
-def _decide(state: KioskState, camera: str, enough: float, now: int) -> list[IdentifiedFact]:
-    """Give a name where the median score bears it out; a scene under another label counts as a score of 0."""
-    scores: dict[str, list[float]] = defaultdict(list)
-    for _, label, score in state.samples:
-        scores[label].append(score)
-    count = len(state.samples)
-    medians = {label: median([*found, *[0.0] * (count - len(found))]) for label, found in scores.items()}
-    means = {label: sum(found) / count for label, found in scores.items()}
-    ranked = sorted(means, key=lambda label: (-medians[label], -means[label], label))
-    best = ranked[0]
-    keeps = state.told == "recognised" and state.label == best
-    if medians[best] >= enough * (KEEP_SHARE if keeps else 1):
-        return _tell(state, camera, "recognised", best, (), now, medians[best])
-    nearest = tuple((label, round(means[label], 4)) for label in ranked[:2])
-    return _tell(state, camera, "unsure", None, nearest, now)
+def _decide(state: KioskState, camera: str, enough: float, since: int, now: int) -> list[IdentifiedFact]:
+    """Give a name where the median score since then bears it out, and no other label is near to it."""
+    weights: dict[str, float] = defaultdict(float)
+    for _, label, score, moving in state.samples:
+        weights[label] += score * (MOVING_WEIGHT if moving else 1)
+    ranked = sorted(weights, key=lambda label: (-weights[label], label))
+    best, total = ranked[0], sum(weights.values())
+    # A scene under another label counts as a score of 0.
+    score = median(score if label == best else 0.0 for at, label, score, _ in state.samples if at >= since)
+    keeps = KEEP_SHARE if (state.told, state.label) == ("recognised", best) else 1
+    if score >= enough * keeps and weights[best] >= total * PLAIN_SHARE * keeps:
+        return _tell(state, camera, "recognised", best, (), now, score)
+    seen = len(state.samples)
+    scores = {label: sum(score for _, other, score, _ in state.samples if other == label) / seen for label in ranked}
+    return _tell(state, camera, "unsure", None, tuple((label, round(scores[label], 4)) for label in ranked[:2]), now)
 
 
 def _tell(
