@@ -52,11 +52,12 @@ def step(
             facts += _begin(joints, camera, fact, items[fact.subject, fact.started])
         elif fact.type == "ended":
             facts += _end(joints, camera, fact)
+    joints = [joint for joint in joints if joint.members]
     for joint in joints:
         update = update_if_due(joint.use, now)
         if update is not None:
             facts.append(update)
-    return [joint for joint in joints if joint.members], facts
+    return joints, facts
 
 
 def _begin(joints: list[Joint], camera: str, fact: SessionFact, item: Item) -> list[SessionFact]:

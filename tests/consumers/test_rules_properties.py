@@ -1,0 +1,206 @@
+"""What holds for every log of scenes, whatever is in it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from consumers.facts import HOUR_MS, AlertFact, CountFact, Fact, QueueFact, RackFact, SessionFact, WatchedFact
+from consumers.interpreter import Interpreter, StoredState, restore
+from consumers.layout import Layout, layout_of_settings
+from consumers.place import Waiting
+from consumers.view import Sighting, View, to_ms
+from spotter.settings import loads
+
+from .scenes import START
+
+GYM = """
+site: gym
+cameras:
+  a:
+    uri: a.mp4
+    zones: &zones
+      treadmill-1: {kind: station, equipment: treadmill, polygon: [[0, 0.5], [0.25, 0.5], [0.25, 1], [0, 1]]}
+      line: {kind: waiting, for: [treadmill-1], polygon: [[0.25, 0.5], [0.5, 0.5], [0.5, 1], [0.25, 1]]}
+      mats: {kind: floor, polygon: [[0.5, 0.5], [0.75, 0.5], [0.75, 1], [0.5, 1]]}
+      aisle: {kind: walkway, polygon: [[0.75, 0.5], [1, 0.5], [1, 1], [0.75, 1]]}
+      rack-a: {kind: rack, holds: {kettlebell: 2}, polygon: [[0, 0], [0.5, 0], [0.5, 0.5], [0, 0.5]]}
+      desk: {kind: kiosk, polygon: [[0.5, 0], [1, 0], [1, 0.5], [0.5, 0.5]]}
+  b: {uri: b.mp4, zones: *zones}
+rules: {rack_window: 10, left_out_after: 15, missing_after: 30, walkway_after: 8, queue_alert_after: 10, gone_after: 8}
+"""
+LAYOUT = layout_of_settings(loads(GYM, base=Path(), environment={}))
+ALONE = layout_of_settings(loads(GYM.replace("  b: {uri: b.mp4, zones: *zones}\n", ""), base=Path(), environment={}))
+BEGIN = to_ms(START) + HOUR_MS - 60_000  # an hour ends soon
+
+_objects = st.lists(
+    st.tuples(
+        st.sampled_from(["p1", "p2", "k1", "k2", "m1"]),
+        st.sampled_from([0.1, 0.2, 0.35, 0.6, 0.62, 0.8, 0.9]),
+        st.sampled_from([0.3, 0.4, 0.7, 0.95]),
+        st.booleans(),
+        st.sampled_from([0.2, 0.6, 0.9]),
+    ),
+    max_size=4,
+    unique_by=lambda found: found[0],
+)
+_moments = st.lists(
+    st.tuples(
+        st.sampled_from([0, 200, 500, 2000, 5000, 14_000, 20_000, 70_000]),
+        st.sampled_from(["a", "a", "a", "b"]),
+        st.booleans() | st.just(True),
+        st.none() | _objects,  # none: what the camera saw before
+        st.integers(1, 8),
+    ),
+    max_size=40,
+)
+_LABELS = {"p": "person", "k": "kettlebell", "m": "med_ball"}
+
+
+def views_of(moments: list[Any]) -> list[View]:
+    """The scenes of two cameras; each moment is shown for some scenes, so that thresholds are passed."""
+    views: list[View] = []
+    now, seen = BEGIN, {"a": (), "b": ()}
+    for step, camera, picture, objects, times in moments:
+        if objects is not None:
+            seen[camera] = tuple(
+                Sighting(f"{camera}{name}", _LABELS[name[0]], score, (x - 0.03, y - 0.05, x + 0.03, y), moving)
+                for name, x, y, moving, score in objects
+            )
+        for _ in range(times):
+            now += step
+            found = seen[camera] if picture else ()
+            people = tuple(one for one in found if one.label == "person")
+            kit = tuple(one for one in found if one.label != "person")
+            views.append(View(camera, "S", len(views), now, picture, people, kit))
+    return views
+
+
+def facts_of(views: list[View], layout: Layout = LAYOUT) -> list[Fact]:
+    interpreter = Interpreter(layout)
+    facts = [fact for view in views for fact in interpreter.feed(view)]
+    return facts + interpreter.flush()
+
+
+@given(_moments)
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_facts_are_the_same_with_a_restart_after_every_scene(moments: list[Any]) -> None:
+    views = views_of(moments)
+    broken, pieces = Interpreter(LAYOUT), []
+    for view in views:
+        pieces += broken.feed(view)
+        states = [StoredState(name, 1, place.dump()) for name, place in broken.places.items()]
+        waiting = [
+            Waiting(entry.view, b"", stored=True)
+            for place in broken.places.values()
+            for queue in place.queues.values()
+            for entry in queue
+        ]
+        broken = restore(LAYOUT, states, waiting).interpreter
+    assert pieces + broken.flush() == facts_of(views)
+
+
+@given(_moments)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_alerts_are_raised_then_cleared_and_never_repeated(moments: list[Any]) -> None:
+    open_alerts: dict[tuple[str, str], AlertFact] = {}
+    ids = set()
+    for fact in facts_of(views_of(moments)):
+        if not isinstance(fact, AlertFact):
+            continue
+        key = fact.kind, fact.subject
+        if fact.type == "raised":
+            assert key not in open_alerts
+            assert (*key, fact.raised) not in ids
+            assert fact.time == fact.raised
+            ids.add((*key, fact.raised))
+            open_alerts[key] = fact
+        else:
+            assert open_alerts.pop(key).raised == fact.raised <= fact.time
+
+
+@given(_moments)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_counts_are_never_negative_and_told_only_when_they_changed(moments: list[Any]) -> None:
+    told: dict[tuple[str, str], int] = {}
+    for fact in facts_of(views_of(moments)):
+        if isinstance(fact, CountFact):
+            assert fact.count >= 0
+            assert told.get((fact.zone, fact.label)) != fact.count
+            told[fact.zone, fact.label] = fact.count
+        elif isinstance(fact, RackFact):
+            assert 0 <= fact.missing <= fact.taken <= fact.expected
+
+
+@given(_moments)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_sessions_of_one_unit_never_overlap_and_never_count_more_than_they_last(moments: list[Any]) -> None:
+    ended = [fact for fact in facts_of(views_of(moments)) if isinstance(fact, SessionFact) and fact.type == "ended"]
+    units: dict[str, list[SessionFact]] = defaultdict(list)
+    for fact in ended:
+        assert fact.ended is not None
+        assert 0 <= fact.active <= fact.ended - fact.started
+        if fact.unit is not None:
+            units[fact.unit].append(fact)
+    for sessions in units.values():
+        for one, other in itertools.pairwise(sorted(sessions, key=lambda fact: fact.started)):
+            assert one.ended is not None
+            assert one.ended <= other.started
+
+
+@given(_moments)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_a_session_is_started_once_and_ended_at_most_once(moments: list[Any]) -> None:
+    told: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for fact in facts_of(views_of(moments)):
+        if isinstance(fact, SessionFact):
+            told[fact.subject, fact.started].append(fact.type)
+    for kinds in told.values():
+        assert kinds[0] == "started"
+        assert kinds.count("started") == 1
+        assert "ended" not in kinds[:-1]
+
+
+@given(_moments)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_what_is_summed_by_the_hour_stays_in_it_and_counts_no_moment_twice(moments: list[Any]) -> None:
+    views = views_of(moments)
+    rows: dict[str, list[WatchedFact | QueueFact]] = defaultdict(list)
+    for fact in facts_of(views):
+        if isinstance(fact, WatchedFact):
+            rows[fact.camera].append(fact)
+        elif isinstance(fact, QueueFact):
+            assert 0 < fact.person_ms <= 2 * (fact.end - fact.begin)
+            rows[fact.zone].append(fact)
+    for facts in rows.values():
+        assert all(fact.begin < fact.end for fact in facts)
+        assert all(fact.begin // HOUR_MS == (fact.end - 1) // HOUR_MS for fact in facts)
+        assert all(one.end <= other.begin for one, other in itertools.pairwise(facts))
+
+
+def test_a_resting_kettlebell_watched_for_a_week_is_no_session_and_one_alert() -> None:
+    resting = View("a", "S", 0, BEGIN, kit=(Sighting("k", "kettlebell", 0.8, (0.6, 0.8, 0.65, 0.9), moving=False),))
+    week = range(0, 7 * 24 * HOUR_MS, 5000)
+    facts = facts_of([replace(resting, time=BEGIN + ms, seq=seq) for seq, ms in enumerate(week)], ALONE)
+    assert [fact for fact in facts if isinstance(fact, SessionFact)] == []
+    assert [(fact.kind, fact.type) for fact in facts if isinstance(fact, AlertFact) and fact.kind != "missing"] == [
+        ("left_out", "raised")
+    ]
+    watched = sum(fact.end - fact.begin for fact in facts if isinstance(fact, WatchedFact))
+    assert watched == pytest.approx(7 * 24 * HOUR_MS, abs=10_000)
+
+
+def test_a_person_who_stands_still_on_a_treadmill_for_an_hour_is_one_session() -> None:
+    standing = View("a", "S", 0, BEGIN, people=(Sighting("p", "person", 0.9, (0.05, 0.6, 0.15, 0.9), moving=False),))
+    views = [replace(standing, time=BEGIN + ms, seq=ms) for ms in range(0, HOUR_MS, 5000)]
+    views += [View("a", "S", HOUR_MS + ms, BEGIN + HOUR_MS + ms) for ms in range(0, 30_000, 5000)]
+    ended = [fact for fact in facts_of(views, ALONE) if isinstance(fact, SessionFact) and fact.type == "ended"]
+    assert [(fact.started, fact.ended, fact.active) for fact in ended] == [(BEGIN, BEGIN + HOUR_MS, HOUR_MS)]
