@@ -256,7 +256,11 @@ class Settings(Section):
 
     site: Name = Field("gym", title="Site", description="this gym's short name, part of every topic")
     timezone: str = Field("UTC", title="Time zone", description="IANA name, such as Europe/Berlin, for local hours")
-    engine: Literal["opencv"] = Field("opencv", title="Engine", description="what decodes and detects")
+    engine: Literal["opencv", "gstreamer", "deepstream"] = Field(
+        "opencv",
+        title="Engine",
+        description="what decodes and detects: opencv and gstreamer detect on the CPU, deepstream needs an NVIDIA GPU",
+    )
     model: Path | None = Field(None, title="Model", description="ONNX weights; the shipped gym detector unless given")
     detector: DetectorSettings = Field(DetectorSettings(), title="Detector", description="how objects are found")
     cameras: dict[Name, Camera] = Field({}, title="Cameras", description="every camera by its name")
