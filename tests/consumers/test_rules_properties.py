@@ -44,43 +44,46 @@ BEGIN = to_ms(START) + HOUR_MS - 60_000  # an hour ends soon
 _objects = st.lists(
     st.tuples(
         st.sampled_from(["p1", "p2", "k1", "k2", "m1"]),
-        st.sampled_from([0.1, 0.2, 0.35, 0.6, 0.62, 0.8, 0.9]),
-        st.sampled_from([0.3, 0.4, 0.7, 0.95]),
+        st.sampled_from([(0.1, 0.9), (0.35, 0.9), (0.6, 0.9), (0.62, 0.85), (0.9, 0.9), (0.2, 0.3), (0.8, 0.4)]),
         st.booleans(),
-        st.sampled_from([0.2, 0.6, 0.9]),
+        st.sampled_from([0.2, 0.6, 0.9, 0.9]),
     ),
-    max_size=4,
+    max_size=5,
     unique_by=lambda found: found[0],
 )
 _moments = st.lists(
     st.tuples(
-        st.sampled_from([0, 200, 500, 2000, 5000, 14_000, 20_000, 70_000]),
-        st.sampled_from(["a", "a", "a", "b"]),
-        st.booleans() | st.just(True),
-        st.none() | _objects,  # none: what the camera saw before
-        st.integers(1, 8),
+        st.sampled_from([500, 500, 500, 1000, 5000, 70_000]),
+        st.sampled_from(["a", "b", "ab", "ab"]),
+        st.sampled_from([True, True, True, True, False]),
+        st.none() | _objects | _objects,  # none: what the cameras saw before
+        st.integers(1, 20),
     ),
-    max_size=40,
+    min_size=1,
+    max_size=12,
 )
 _LABELS = {"p": "person", "k": "kettlebell", "m": "med_ball"}
 
 
 def views_of(moments: list[Any]) -> list[View]:
-    """The scenes of two cameras; each moment is shown for some scenes, so that thresholds are passed."""
+    """The scenes of two cameras; each moment lasts for some of them, so that thresholds are passed."""
     views: list[View] = []
-    now, seen = BEGIN, {"a": (), "b": ()}
-    for step, camera, picture, objects, times in moments:
+    now = BEGIN
+    seen: dict[str, tuple[Sighting, ...]] = {"a": (), "b": ()}
+    for step, cameras, picture, objects, times in moments:
         if objects is not None:
-            seen[camera] = tuple(
-                Sighting(f"{camera}{name}", _LABELS[name[0]], score, (x - 0.03, y - 0.05, x + 0.03, y), moving)
-                for name, x, y, moving, score in objects
-            )
+            for camera in cameras:
+                seen[camera] = tuple(
+                    Sighting(f"{camera}{name}", _LABELS[name[0]], score, (x - 0.03, y - 0.05, x + 0.03, y), moving)
+                    for name, (x, y), moving, score in objects
+                )
         for _ in range(times):
             now += step
-            found = seen[camera] if picture else ()
-            people = tuple(one for one in found if one.label == "person")
-            kit = tuple(one for one in found if one.label != "person")
-            views.append(View(camera, "S", len(views), now, picture, people, kit))
+            for camera in cameras:
+                found = seen[camera] if picture else ()
+                people = tuple(one for one in found if one.label == "person")
+                kit = tuple(one for one in found if one.label != "person")
+                views.append(View(camera, "S", len(views), now, picture, people, kit))
     return views
 
 
