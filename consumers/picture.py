@@ -65,8 +65,11 @@ def picture_of(view: View, zones: CameraZones, reach: float, confidence: float) 
         inside = at((left + right) / 2, (top + bottom) / 2)
         home = None
         holder, best = None, -0.5
-        for reached, person in reaches:
-            shared = overlap(reached, box)
+        for reach_box, person in reaches:
+            reach_left, reach_top, reach_right, reach_bottom = reach_box
+            if left > reach_right or reach_left > right or top > reach_bottom or reach_top > bottom:
+                continue  # nearly always
+            shared = overlap(reach_box, box)
             if shared > best:
                 holder, best = person, shared
         label = found.label

@@ -37,8 +37,10 @@ class Polygon:
         if not (left <= x <= right and top <= y <= bottom):
             return False
         # A box that ends at the picture's edge has its bottom centre on the edge: that is inside, not beyond.
-        y = min(y, bottom - 1e-9)
-        x = min(x, right - 1e-9)
+        if y > bottom - 1e-9:
+            y = bottom - 1e-9
+        if x > right - 1e-9:
+            x = right - 1e-9
         inside = False
         x1, y1 = self.corners[-1]
         for x2, y2 in self.corners:
@@ -59,10 +61,10 @@ class Polygon:
         )
 
 
-Cell = tuple[tuple[str, ...], tuple[tuple[str, Polygon], ...]]
-"""Zones that cover the whole of a grid's cell, and those that may have a point in it."""
+Cell = tuple[tuple[str, ...], tuple[tuple[str, Polygon | None], ...]]
+"""The zones of all points of a grid's cell; and, where an edge runs through it, those to ask. None covers it whole."""
 
-GRID = 32
+GRID = 64
 """Cells a side of the grid that answers for most points at once which zones they are in."""
 
 
@@ -92,22 +94,32 @@ class CameraZones:
         """The zones that a point is in, in the order in which they are given."""
         if not self.grid:
             return ()
-        whole, others = self.grid[min(int(y * GRID), GRID - 1) * GRID + min(int(x * GRID), GRID - 1)]
-        if not others:
-            return whole
-        inside = {name for name, polygon in others if polygon.contains((x, y))}
-        return tuple(name for name in self.zones if name in inside or name in whole) if inside else whole
+        column, row = int(x * GRID), int(y * GRID)
+        names, edged = self.grid[(row if row < GRID else GRID - 1) * GRID + (column if column < GRID else GRID - 1)]
+        if not edged:
+            return names
+        return tuple([name for name, polygon in edged if polygon is None or polygon.contains((x, y))])
+
+    def booked(self, names: tuple[str, ...]) -> str | None:
+        """Of the zones that something is in, the one that it is booked under: floor first, never a kiosk."""
+        best = None
+        for name in names:
+            kind = self.zones[name].kind
+            if kind == "floor":
+                return name
+            if best is None and kind != "kiosk":
+                best = name
+        return best
 
     def place_of(self, item: Box, holder: Box | None) -> str | None:
         """The zone that an item's use is booked under: where the item is, else where its holder stands; floor first."""
-        points = [centre(item)] + ([feet(holder)] if holder is not None else [])
-        found = [self.at(*point) for point in points]
-        for kinds in (("floor",), ("walkway", "station", "waiting", "rack")):
-            for names in found:
-                for name in names:
-                    if self.zones[name].kind in kinds:
-                        return name
-        return None
+        at_item = self.booked(self.at(*centre(item)))
+        if holder is None or (at_item is not None and self.zones[at_item].kind == "floor"):
+            return at_item
+        at_holder = self.booked(self.at(*feet(holder)))
+        if at_holder is not None and self.zones[at_holder].kind == "floor":
+            return at_holder
+        return at_item or at_holder
 
 
 def _grid(polygons: dict[str, Polygon]) -> tuple[Cell, ...]:
@@ -116,20 +128,21 @@ def _grid(polygons: dict[str, Polygon]) -> tuple[Cell, ...]:
     half = 0.5 / GRID
     for row in range(GRID):
         for column in range(GRID):
-            middle = ((column + 0.5) / GRID, (row + 0.5) / GRID)
-            whole, others = [], []
+            middle = x, y = (column + 0.5) / GRID, (row + 0.5) / GRID
+            asked: list[tuple[str, Polygon | None]] = []
             for name, polygon in polygons.items():
                 left, top, right, bottom = polygon.bounds
-                x, y = middle
                 if left > x + half or right < x - half or top > y + half or bottom < y - half:
                     continue
                 edges = zip(polygon.corners, polygon.corners[1:] + polygon.corners[:1], strict=True)
-                if min(_distance(middle, one, other) for one, other in edges) > half * 1.5:  # beyond the cell's corners
-                    if polygon.contains(middle):
-                        whole.append(name)
-                else:
-                    others.append((name, polygon))
-            cells.append((tuple(whole), tuple(others)))
+                if any(
+                    _distance(middle, one, other) <= half * 1.5 for one, other in edges
+                ):  # beyond the cell's corners
+                    asked.append((name, polygon))
+                elif polygon.contains(middle):
+                    asked.append((name, None))
+            names = tuple(name for name, _ in asked)
+            cells.append((names, tuple(asked) if any(polygon for _, polygon in asked) else ()))
     return tuple(cells)
 
 

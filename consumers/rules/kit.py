@@ -215,6 +215,11 @@ def _miss(turn: _Turn, item: Item) -> None:
 def _see(turn: _Turn, item: Item, found: Kit) -> None:
     """The item is in this picture, as `found`."""
     holder, now = found.holder, turn.picture.time
+    if item.use is None and holder is None and (found.home is not None or not found.moving):  # nearly always
+        item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
+        item.in_use, item.lost, item.rack = False, None, found.home or item.rack
+        item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
+        return
     in_use = (found.moving or holder is not None) and found.home is None
     if item.lost is None:
         _spend(turn, item, used=item.in_use and (in_use or item.moving or not _walked_off(turn, item)))

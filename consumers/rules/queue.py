@@ -46,6 +46,9 @@ def step(
     """Take a scene of the zone's place into account; `busy`: all of `units` are in use as of this scene."""
     if state is None:
         state = QueueState(now)
+    if not (busy or state.busy or state.begin is not None or state.waited):
+        _see(state, picture, now, zone)
+        return state, []
     facts: list[QueueFact | AlertFact] = []
     gap = layout.thresholds.camera_gap
     counts = [count for count, seen in state.people.values() if now - seen <= gap]
@@ -55,10 +58,15 @@ def step(
         facts += _alert(state, now, queue, zone, alerts, layout)
     else:
         facts += _flush(state, zone, units, state.time)
-    state.time, state.busy = now, busy
+    state.busy = busy
+    _see(state, picture, now, zone)
+    return state, facts
+
+
+def _see(state: QueueState, picture: Picture | None, now: int, zone: str) -> None:
+    state.time = now
     if picture is not None and zone in picture.zones.zones:
         state.people[picture.camera] = [len(picture.people_in.get(zone, ())), now]
-    return state, facts
 
 
 def blind(state: QueueState, camera: str) -> None:

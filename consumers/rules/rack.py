@@ -25,10 +25,12 @@ class Smoothed:
     runs: list[list[int]] = field(default_factory=list)
     """[count, milliseconds], oldest first."""
 
-    def add(self, count: int, milliseconds: int, window: int) -> None:
-        """The count was `count` for some time; what is older than the window goes."""
+    def add(self, count: int, milliseconds: int, window: int) -> bool:
+        """The count was `count` for some time; what is older than the window goes. Gives whether anything changed."""
         runs = self.runs
         if runs and runs[-1][0] == count:
+            if len(runs) == 1 and runs[0][1] == window:
+                return False
             runs[-1][1] += milliseconds
         else:
             runs.append([count, milliseconds])
@@ -36,8 +38,9 @@ class Smoothed:
         while excess > 0:
             if runs[0][1] > excess:
                 runs[0][1] -= excess
-                return
+                break
             excess -= runs.pop(0)[1]
+        return True
 
     def median(self, window: int) -> int | None:
         """The count at which half of the window lies; None until there was one whole window."""
@@ -114,6 +117,8 @@ class RackState:
     absences: dict[str, Absence] = field(default_factory=dict)
     told: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """rack -> label -> [expected, seen, missing] as told"""
+    layout_version: int | None = None
+    """That by which they are told."""
 
 
 def step(
@@ -127,18 +132,26 @@ def step(
         return []
     elapsed = min(watched, picture.time - state.time)
     state.time = picture.time
+    changed = False
     if elapsed and evident and all(_is_clear(state, name) for name in racks.zones):
-        _pass_time(state, elapsed, layout, racks)
+        changed = _pass_time(state, elapsed, layout, racks)
     views = state.views.setdefault(picture.camera, {})
     for name in racks.zones:
         if name in picture.zones.zones:
-            _look(views.setdefault(name, RackView()), name, picture, watched, layout)
+            changed = _look(views.setdefault(name, RackView()), name, picture, watched, layout) or changed
     state.outside[picture.camera] = _outside(picture)
+    if not changed and state.layout_version == layout.version:
+        return []
+    state.layout_version = layout.version
     return _tell(state, picture.time, layout, racks)
 
 
 def tell_missing(state: RackState, alerts: Alerts, now: int, layout: Layout, racks: Racks) -> list[AlertFact]:
     """Raise and clear the alerts of what is missing."""
+    if not any(absence.unseen for absence in state.absences.values()) and not any(
+        alert.kind == "missing" for alert in alerts.values()
+    ):
+        return []
     facts: list[AlertFact] = []
     keys = set()
     for label, home in racks.homes.items():
@@ -154,20 +167,28 @@ def tell_missing(state: RackState, alerts: Alerts, now: int, layout: Layout, rac
     return facts
 
 
-def _look(view: RackView, name: str, picture: Picture, watched: int, layout: Layout) -> None:
-    """Book the time before this picture with what was seen then, and see what is there now."""
-    window = layout.thresholds_in(name).rack_window
+def _look(view: RackView, name: str, picture: Picture, watched: int, layout: Layout) -> bool:
+    """Book the time before this picture with what was seen then, and see what is there now.
+
+    Gives whether what is smoothed may have changed.
+    """
+    changed = False
     if view.clear and watched:
+        window = layout.thresholds_in(name).rack_window
         for label, smoothed in view.smoothed.items():
-            smoothed.add(view.seen.get(label, 0), watched, window)
+            changed = smoothed.add(view.seen.get(label, 0), watched, window) or changed
     bounds = picture.zones.polygons[name].bounds
     view.clear = not any(overlap(person.box, bounds) >= 0 for person in picture.people)
     if view.clear:
-        view.seen = Counter(kit.label for kit in picture.kit_in.get(name, ()) if kit.home == name)
+        view.seen = {}
+        for kit in picture.kit_in.get(name, ()):
+            if kit.home == name:
+                view.seen[kit.label] = view.seen.get(kit.label, 0) + 1
         zone = picture.zones.zones[name]
         for label in (*view.seen, *(zone.holds if isinstance(zone, RackZone) else ())):
             if label not in view.smoothed:
                 view.smoothed[label] = Smoothed()
+    return changed
 
 
 def _outside(picture: Picture) -> dict[str, dict[str, int]]:
@@ -186,8 +207,9 @@ def _is_clear(state: RackState, rack: str) -> bool:
     return any(rack in views and views[rack].clear for views in state.views.values())
 
 
-def _pass_time(state: RackState, elapsed: int, layout: Layout, racks: Racks) -> None:
-    """Let time pass for what is seen nowhere."""
+def _pass_time(state: RackState, elapsed: int, layout: Layout, racks: Racks) -> bool:
+    """Let time pass for what is seen nowhere; gives whether something is."""
+    lacks = False
     for label, home in racks.homes.items():
         seen = sum(
             max((views[name].seen.get(label, 0) for views in state.views.values() if name in views), default=0)
@@ -200,10 +222,15 @@ def _pass_time(state: RackState, elapsed: int, layout: Layout, racks: Racks) -> 
         steady = absence.seen.median(FLICKER_MS)
         lacking = 0 if steady is None else max(0, racks.expected[label] - steady)
         limit = layout.thresholds_in(home).missing_after
+        before = absence.unseen
+        if not lacking and not before:
+            continue
         absence.unseen = [
             min(limit, (absence.unseen[number] if number < len(absence.unseen) else 0) + elapsed)
             for number in range(lacking)
         ]
+        lacks = lacks or bool(before or absence.unseen)
+    return lacks
 
 
 def _tell(state: RackState, now: int, layout: Layout, racks: Racks) -> list[RackFact | CountFact]:

@@ -217,9 +217,9 @@ def _zones(kit: Kit, picture: Picture) -> tuple[str | None, str | None]:
     """The zone that the thing is booked under, and the walkway that it lies in."""
     if not kit.zones:
         return None, None
-    zones = picture.zones.zones
-    walkway = next((name for name in kit.zones if zones[name].kind == "walkway"), None)
-    return picture.zones.place_of(kit.box, None), walkway
+    zones = picture.zones
+    walkway = next((name for name in kit.zones if zones.zones[name].kind == "walkway"), None)
+    return zones.booked(kit.zones), walkway
 
 
 def _detail(kind: AlertKind, zone: str | None, label: str, layout: Layout) -> str:
