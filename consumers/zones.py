@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumers.view import Box
 from spotter.settings import RackZone, Zone
@@ -77,6 +77,8 @@ class CameraZones:
     grid: tuple[Cell, ...]
     homes: dict[str, frozenset[str] | None]
     """rack or kiosk -> the labels that are at home or on show there, not in use; None is all of them"""
+    _lies: dict[tuple[str, ...], tuple[str | None, str | None]] = field(default_factory=dict, compare=False)
+    """Answers of `lies`"""
 
     @classmethod
     def of(cls, zones: dict[str, Zone]) -> CameraZones:
@@ -99,6 +101,14 @@ class CameraZones:
         if not edged:
             return names
         return tuple([name for name, polygon in edged if polygon is None or polygon.contains((x, y))])
+
+    def lies(self, names: tuple[str, ...]) -> tuple[str | None, str | None]:
+        """Of the zones that something is in, the one that it is booked under, and the walkway among them."""
+        found = self._lies.get(names)
+        if found is None:
+            walkway = next((name for name in names if self.zones[name].kind == "walkway"), None)
+            found = self._lies[names] = self.booked(names), walkway
+        return found
 
     def booked(self, names: tuple[str, ...]) -> str | None:
         """Of the zones that something is in, the one that it is booked under: floor first, never a kiosk."""
@@ -179,10 +189,13 @@ def area(box: Box) -> float:
 
 def distance_in_sizes(one: Box, other: Box) -> float:
     """How far apart two items' centres are, in sizes of the larger, by the worse of the two axes."""
-    (x1, y1), (x2, y2) = centre(one), centre(other)
-    width = max(one[2] - one[0], other[2] - other[0], 1e-6)
-    height = max(one[3] - one[1], other[3] - other[1], 1e-6)
-    return max(abs(x1 - x2) / width, abs(y1 - y2) / height)
+    left, top, right, bottom = one
+    other_left, other_top, other_right, other_bottom = other
+    width = max(right - left, other_right - other_left, 1e-6)
+    height = max(bottom - top, other_bottom - other_top, 1e-6)
+    across = abs(left + right - other_left - other_right) / width
+    down = abs(top + bottom - other_top - other_bottom) / height
+    return (across if across > down else down) / 2
 
 
 def _distance(point: Point, one: Point, other: Point) -> float:

@@ -103,7 +103,7 @@ def end(state: KitState, ended_by: EndedBy) -> list[SessionFact]:
     return [tell(use, "ended", ended_by) for use in uses]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Turn:
     """One scene, with what it is taken into."""
 
@@ -124,6 +124,11 @@ class _Turn:
 
 def _forget_lost(turn: _Turn) -> None:
     """Let more time pass for the items that are not seen, and end what nobody found again."""
+    for item in turn.state.items:
+        if item.lost is not None:
+            break
+    else:
+        return
     kept = []
     for item in turn.state.items:
         if item.lost is not None:
@@ -138,10 +143,11 @@ def _forget_lost(turn: _Turn) -> None:
 
 def _without_former(turn: _Turn, kit: list[Kit]) -> list[Kit]:
     """Without tracks that another one has followed and that the tracker goes on to show for a moment."""
-    shown = {found.track for found in kit}
+    shown: set[str] = set()
     ignored: set[str] = set()
     for item in turn.state.items:
         if item.former:
+            shown = shown or {found.track for found in kit}
             item.former = {track: since for track, since in item.former.items() if track in shown}
             ignored |= {track for track, since in item.former.items() if turn.picture.time - since <= COAST_MS}
     return [found for found in kit if found.track not in ignored] if ignored else kit
@@ -150,7 +156,10 @@ def _without_former(turn: _Turn, kit: list[Kit]) -> list[Kit]:
 def _match(turn: _Turn, kit: list[Kit]) -> dict[str, Kit]:
     """What is found, by the track of the item that it is (stitched ones too), or by its own when it is new."""
     known = {item.track for item in turn.state.items}
-    matches = {found.track: found for found in kit if found.track in known}
+    matches = {found.track: found for found in kit}
+    if matches.keys() <= known:
+        return matches  # nearly always
+    matches = {track: found for track, found in matches.items() if track in known}
     fresh = [found for found in kit if found.track not in known]
     pairs = []
     for item in turn.state.items if fresh else ():

@@ -119,6 +119,8 @@ class RackState:
     """rack -> label -> [expected, seen, missing] as told"""
     layout_version: int | None = None
     """That by which they are told."""
+    settled: bool = False
+    """Nothing is seen nowhere, and nothing has changed for so long that time alone changes nothing."""
 
 
 def step(
@@ -132,18 +134,21 @@ def step(
         return []
     elapsed = min(watched, picture.time - state.time)
     state.time = picture.time
-    changed = False
-    if elapsed and evident and all(_is_clear(state, name) for name in racks.zones):
-        changed = _pass_time(state, elapsed, layout, racks)
+    changed = state.layout_version != layout.version
+    state.layout_version, state.settled = layout.version, state.settled and not changed
+    if elapsed and evident and not state.settled and all(_is_clear(state, name) for name in racks.zones):
+        changed = _pass_time(state, elapsed, layout, racks) or changed
     views = state.views.setdefault(picture.camera, {})
     for name in racks.zones:
         if name in picture.zones.zones:
-            changed = _look(views.setdefault(name, RackView()), name, picture, watched, layout) or changed
-    state.outside[picture.camera] = _outside(picture)
-    if not changed and state.layout_version == layout.version:
-        return []
-    state.layout_version = layout.version
-    return _tell(state, picture.time, layout, racks)
+            view = views.setdefault(name, RackView())
+            seen = view.seen
+            changed = _look(view, name, picture, watched, layout) or changed
+            state.settled = state.settled and seen == view.seen
+    outside = _outside(picture)
+    if outside != state.outside.get(picture.camera):
+        state.outside[picture.camera], state.settled = outside, False
+    return _tell(state, picture.time, layout, racks) if changed else []
 
 
 def tell_missing(state: RackState, alerts: Alerts, now: int, layout: Layout, racks: Racks) -> list[AlertFact]:
@@ -209,7 +214,7 @@ def _is_clear(state: RackState, rack: str) -> bool:
 
 def _pass_time(state: RackState, elapsed: int, layout: Layout, racks: Racks) -> bool:
     """Let time pass for what is seen nowhere; gives whether something is."""
-    lacks = False
+    lacks, settled = False, True
     for label, home in racks.homes.items():
         seen = sum(
             max((views[name].seen.get(label, 0) for views in state.views.values() if name in views), default=0)
@@ -218,7 +223,7 @@ def _pass_time(state: RackState, elapsed: int, layout: Layout, racks: Racks) -> 
         zones = {zone for found in state.outside.values() for zone in found.get(label, ())}
         seen += sum(max(found.get(label, {}).get(zone, 0) for found in state.outside.values()) for zone in zones)
         absence = state.absences.setdefault(label, Absence())
-        absence.seen.add(seen, elapsed, FLICKER_MS)
+        settled = not absence.seen.add(seen, elapsed, FLICKER_MS) and settled
         steady = absence.seen.median(FLICKER_MS)
         lacking = 0 if steady is None else max(0, racks.expected[label] - steady)
         limit = layout.thresholds_in(home).missing_after
@@ -230,6 +235,7 @@ def _pass_time(state: RackState, elapsed: int, layout: Layout, racks: Racks) -> 
             for number in range(lacking)
         ]
         lacks = lacks or bool(before or absence.unseen)
+    state.settled = settled and not lacks
     return lacks
 
 

@@ -52,6 +52,8 @@ class Spot:
     """It was seen at rest in the newest picture."""
     left_out: bool = False
     hazard: bool = False
+    settled: bool = False
+    """More time alone changes neither."""
 
     @property
     def label(self) -> str:
@@ -64,6 +66,8 @@ class RestState:
     """What lies on one camera's picture."""
 
     spots: list[Spot] = field(default_factory=list)
+    layout_version: int | None = None
+    """That by which they are judged."""
 
 
 def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bool:
@@ -73,7 +77,11 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
     """
     if not state.spots and not picture.kit:
         return False
-    changed = False
+    changed = state.layout_version != layout.version
+    if changed:
+        state.layout_version = layout.version
+        for spot in state.spots:
+            spot.settled = False
     lying = [kit for kit in picture.kit if not kit.moving and kit.home is None]
     places = _matched(state.spots, lying)
     kept = []
@@ -89,7 +97,7 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
     known = {id(found) for found in places.values()}
     for kit in lying:
         if id(kit) in known:
-            spot = Spot(kit.track, kit.box, {kit.label: kit.score}, *_zones(kit, picture))
+            spot = Spot(kit.track, kit.box, {kit.label: kit.score}, *picture.zones.lies(kit.zones))
             kept.append(spot)
             changed = _judge(spot, layout) or changed
     return changed
@@ -132,6 +140,8 @@ def tell(cameras: dict[str, RestState], alerts: Alerts, place: str, now: int, la
 def _matched(spots: list[Spot], lying: list[Kit]) -> dict[int, Kit]:
     """The things that lie, by the number of the spot that they are at; new ones by numbers beyond."""
     matches: dict[int, Kit] = {}
+    if not lying:
+        return matches
     by_track = {spot.track: position for position, spot in enumerate(spots)}
     rest = []
     for kit in lying:
@@ -161,9 +171,16 @@ def _may_be(spot: Spot, kit: Kit) -> bool:
 def _rest(spot: Spot, kit: Kit, picture: Picture, watched: int, layout: Layout) -> bool:
     """The thing is still there; gives whether it is now judged otherwise."""
     spot.track, spot.box = kit.track, kit.box
-    spot.votes[kit.label] = spot.votes.get(kit.label, 0.0) + kit.score
-    label = spot.label if len(spot.votes) > 1 else ""
-    spot.zone, spot.walkway = _zones(kit, picture)
+    votes = spot.votes
+    votes[kit.label] = votes.get(kit.label, 0.0) + kit.score
+    where = picture.zones.lies(kit.zones)
+    told_otherwise = len(votes) > 1 or where != (spot.zone, spot.walkway)
+    if told_otherwise:
+        (spot.zone, spot.walkway), spot.settled = where, False
+    if spot.shown and spot.settled and kit.holder is None and not spot.near:
+        spot.rested += watched
+        spot.alone += watched
+        return False
     if spot.shown:
         spot.rested += watched
         spot.alone += watched
@@ -174,7 +191,7 @@ def _rest(spot: Spot, kit: Kit, picture: Picture, watched: int, layout: Layout) 
     if kit.holder is None:
         spot.near = 0
     spot.shown, spot.unseen, spot.moved = True, 0, 0
-    return _judge(spot, layout) or (label != "" and (spot.left_out or spot.hazard))
+    return _judge(spot, layout) or (told_otherwise and (spot.left_out or spot.hazard))
 
 
 def _is_gone(spot: Spot, picture: Picture, watched: int, layout: Layout) -> bool:
@@ -200,6 +217,7 @@ def _judge(spot: Spot, layout: Layout) -> bool:
     left_out = spot.alone >= layout.thresholds_in(spot.zone).left_out_after and _has_home(spot, layout)
     hazard = spot.walkway is not None and spot.rested >= layout.thresholds_in(spot.walkway).walkway_after
     changed = (left_out, hazard) != (spot.left_out, spot.hazard)
+    spot.settled = left_out == _has_home(spot, layout) and hazard == (spot.walkway is not None)
     spot.left_out, spot.hazard = left_out, hazard
     return changed
 
@@ -211,15 +229,6 @@ def _has_home(spot: Spot, layout: Layout) -> bool:
         or None in layout.racked
         or layout.kinds.get(spot.zone or "") in ("floor", "walkway")
     )
-
-
-def _zones(kit: Kit, picture: Picture) -> tuple[str | None, str | None]:
-    """The zone that the thing is booked under, and the walkway that it lies in."""
-    if not kit.zones:
-        return None, None
-    zones = picture.zones
-    walkway = next((name for name in kit.zones if zones.zones[name].kind == "walkway"), None)
-    return zones.booked(kit.zones), walkway
 
 
 def _detail(kind: AlertKind, zone: str | None, label: str, layout: Layout) -> str:

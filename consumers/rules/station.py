@@ -63,6 +63,9 @@ def step(
     """
     if state is None:
         state = UnitState(view.time)
+    elif view.camera in station.cameras and picture is not None and _is_idle(state, picture, station, layout):
+        state.time = state.watches[view.camera].time = view.time
+        return state, []
     facts: list[SessionFact | StateFact] = []
     facts += _step(state, view, picture, station, layout)
     now: EquipmentState = "in_use" if state.use is not None and state.use.session else "free"
@@ -79,6 +82,14 @@ def end(state: UnitState, unit: str, ended_by: EndedBy, now: int) -> list[Sessio
         return []
     state.told = "free"
     return [tell(use, "ended", ended_by), StateFact(unit, "free", now)]
+
+
+def _is_idle(state: UnitState, picture: Picture, station: Station, layout: Layout) -> bool:
+    """Whether nothing was going on at the unit and nothing is: nearly always."""
+    watch = state.watches.get(picture.camera)
+    if state.use is not None or state.told != "free" or watch is None or watch.people or not watch.picture:
+        return False
+    return all(name not in picture.people_in for name in layout.zone_names_of_unit[picture.camera, station.unit])
 
 
 def _step(state: UnitState, view: View, picture: Picture | None, station: Station, layout: Layout) -> list[SessionFact]:
