@@ -37,6 +37,9 @@ ALIKE_AREAS = 3.0
 COAST_MS = 1500
 """A tracker may show a track for so long after its last detection, where that was."""
 
+APART_SCENES = 3
+"""In so many scenes two things in the same hands must really be seen apart, to be two and not one that is swung."""
+
 
 @dataclass(slots=True)
 class Item:
@@ -61,6 +64,10 @@ class Item:
     use: Use | None = None
     rack: str | None = None
     """The one that it was last seen in."""
+    changed: int = 0
+    """When its box or score last changed; a track that goes on without a detection shows the same ones."""
+    apart: int = 0
+    """In how many scenes it was really seen apart from another thing that the same hands use."""
 
     @property
     def label(self) -> str:
@@ -197,11 +204,14 @@ def _may_be(turn: _Turn, item: Item, label: str, box: Box, distance: float) -> b
     its mind about what a thing is: within a moment, of about its size, and in its very place or in the same hands.
     """
     if item.label != label:
-        alike = 1 / ALIKE_AREAS <= (area(item.box) + 1e-9) / (area(box) + 1e-9) <= ALIKE_AREAS
-        if not alike or (item.lost or 0) > FLICKER_MS:
+        if not _is_alike(item.box, box) or (item.lost or 0) > FLICKER_MS:
             return False
         return distance <= SAME_SIZES or (item.in_use and _with_holder(turn, item, box))
     return distance <= NEAR_SIZES or _with_holder(turn, item, box)
+
+
+def _is_alike(one: Box, other: Box) -> bool:
+    return 1 / ALIKE_AREAS <= (area(one) + 1e-9) / (area(other) + 1e-9) <= ALIKE_AREAS
 
 
 def _with_holder(turn: _Turn, item: Item, box: Box) -> bool:
@@ -230,6 +240,8 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
         item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
         return
     in_use = (found.moving or holder is not None) and found.home is None
+    if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
+        item.changed = now
     if item.lost is None:
         _spend(turn, item, used=item.in_use and (in_use or item.moving or not _walked_off(turn, item)))
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
@@ -242,6 +254,7 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     if not in_use:
         return
     if item.use is None:
+        item.apart = 0
         item.use = Use(
             subject=f"{turn.picture.camera}/{found.track}",
             equipment=item.label,
@@ -299,8 +312,49 @@ def _settle(turn: _Turn) -> None:
                 _take_over(item, other)
                 break
         use = item.use
-        if use is not None and use.confidence >= thresholds.use_confidence:
+        if use is None or use.session or not _is_apart(turn, item, due=due):
+            continue
+        if use.confidence >= thresholds.use_confidence:
             turn.add(begin_if_due(use, turn.picture.time, thresholds.use_after, turn.layout.version))
+
+
+def _is_apart(turn: _Turn, item: Item, *, due: bool) -> bool:
+    """Whether a candidate is a thing of its own beside those that the same hands use.
+
+    A thing that is swung leaves tracks behind it that go on for a moment without a detection. The candidate that is
+    really seen goes on with the use of one that is not; two that are really seen, apart from each other, are two.
+    """
+    now = turn.picture.time
+    rivals = [
+        other
+        for other in turn.state.items
+        if other is not item
+        and other.use is not None
+        and other.lost is None
+        and other.holder is not None
+        and other.holder == item.holder
+        and (other.label == item.label or _is_alike(item.box, other.box))
+    ]
+    if not rivals:
+        return True
+    enough = turn.thresholds(item.use).use_confidence
+    if item.apart < APART_SCENES and _is_seen(item, now) and item.score >= enough:
+        seen = (other for other in rivals if _is_seen(other, now) and other.score >= enough)
+        item.apart += any(overlap(item.box, other.box) < 0 for other in seen)
+    sessions = [other for other in rivals if other.use is not None and other.use.session]
+    if not sessions or item.apart >= APART_SCENES:
+        return True
+    if due and _is_seen(item, now):
+        for other in sessions:
+            if not _is_seen(other, now):
+                _take_over(item, other)
+                break
+    return False
+
+
+def _is_seen(item: Item, now: int) -> bool:
+    """Whether the thing is really seen: its box is a new one, or the same for longer than a track goes on without."""
+    return item.changed == now or now - item.changed > COAST_MS
 
 
 def _take_over(item: Item, other: Item) -> None:

@@ -381,3 +381,26 @@ def test_who_rests_beside_kit_used_it_until_they_were_seen_to_move(settings: Set
     film = Film().show(held("k"), 10).show(held("k", moving=False), 20, every=5)
     film.show([person("p", 0.35, 0.9, moving=True), kettlebell("k", 0.6, 0.8)], 30)
     assert of(film, settings)[0] == ("kettlebell", 0, 30, "rest")
+
+
+def test_tracks_that_a_swung_kettlebell_leaves_behind_are_no_second_one(settings: Settings) -> None:
+    def swung(t: float) -> list[Any]:
+        """Seen by turns under two tracks; the other one is shown on where it was last seen."""
+        step = round(t / 0.25)
+        low, high = step - max(0, step % 8 - 3), step - max(0, (step + 4) % 8 - 3)  # the last look of each
+        shown = [kettlebell("low", 0.55, 0.9, moving=True, score=0.8 + low % 7 / 100)]
+        if step >= 4:
+            shown.append(kettlebell("high", 0.65, 0.7, moving=True, score=0.8 + high % 7 / 100))
+        return [person("p", 0.6, 0.9), *shown]
+
+    film = Film().play(swung, 30, every=0.25).show([kettlebell("k", 0.6, 0.9)], 30)
+    assert [name for name, *_ in of(film, settings)] == ["kettlebell"]
+
+
+def test_two_kettlebells_in_the_same_hands_are_two(settings: Settings) -> None:
+    def both(t: float) -> list[Any]:
+        up = 0.1 * (round(t / 0.5) % 3)
+        return [person("p", 0.6, 0.9), *(kettlebell(f"k{x}", x, 0.85 - up, moving=True) for x in (0.57, 0.63))]
+
+    film = Film().play(both, 30).show([kettlebell("k0.57", 0.57, 0.9), kettlebell("k0.63", 0.63, 0.9)], 30)
+    assert of(film, settings) == [("kettlebell", 0, 30, "rest")] * 2
