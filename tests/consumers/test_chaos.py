@@ -11,6 +11,7 @@ import pytest
 import redis
 from sqlalchemy import select
 
+from consumers.facts import SessionFact
 from consumers.interpreter import Interpreter
 from consumers.layout import layout_of_settings
 from consumers.storage import session_row
@@ -66,8 +67,9 @@ def expected(scenes: list[Scene], settings: Settings) -> list[tuple[str, ...]]:
     rows = {}
     for scene in scenes:
         for fact in interpreter.feed(view_of(scene)):
-            row = session_row("gym", fact)
-            rows[row["id"]] = tuple(str(value) for value in row.values())
+            if isinstance(fact, SessionFact):
+                row = session_row("gym", fact)
+                rows[row["id"]] = tuple(str(value) for value in row.values())
     return sorted(rows.values())
 
 
