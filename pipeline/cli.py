@@ -34,10 +34,13 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2100, 1
 )
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1 here.")
 def pipeline(config: Path, metrics_port: int | None) -> None:
-    """Watch the cameras and publish scenes until stopped."""
+    """Watch the cameras and publish scenes until stopped.
+
+    SIGHUP reads the settings again: cameras are added, removed and opened anew where theirs changed.
+    """
     from pipeline.service import run
 
-    run(load(config), metrics_port=metrics_port)
+    run(lambda: load(config), metrics_port=metrics_port)
 
 
 @click.command()
@@ -98,9 +101,9 @@ def probe(uri: str, username: str | None, password: str | None) -> None:
         info = capture.open()
         frames, began = 0, time.monotonic()
         while time.monotonic() - began < _PROBE_SECONDS and capture.grab():
-            frames += 1
-            if frames == 1:
+            if not frames:
                 height, width = capture.retrieve().shape[:2]
+            frames += capture.came
             if tried.is_file:
                 break
         measured = frames / (time.monotonic() - began)

@@ -28,6 +28,9 @@ _WORTH_IT = 0.9
 class FindsObjects(Protocol):
     """Finds objects in pictures, in two steps: the second of one batch may run while the first of the next does."""
 
+    size: int
+    """The longer side of the network's input, in pixels: more of a picture is not looked at."""
+
     def prepare(self, images: Sequence[Image]) -> Any:
         """What `find` takes. Valid until the second next call of `prepare`."""
 
@@ -40,6 +43,7 @@ class OnnxFinder:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        self.size = detector.size
         self._buffers: deque[NDArray[np.float32]] = deque([np.empty((0, 3, 0, 0), dtype=np.float32)] * 2)
 
     def prepare(self, images: Sequence[Image]) -> tuple[NDArray[np.float32], list[Letterbox]]:

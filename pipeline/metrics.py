@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pipeline.capture import Feed
 from pipeline.engine import Lane
+from pipeline.engines import Source
 from pipeline.keeper import Keeper
 from pipeline.outbox import Outbox
 
@@ -17,7 +17,7 @@ from pipeline.outbox import Outbox
 class PipelineCollector(Collector):
     """Gives what the pipeline's parts know of themselves."""
 
-    def __init__(self, cameras: Sequence[tuple[Lane, Feed]], outbox: Outbox, keeper: Keeper) -> None:
+    def __init__(self, cameras: Callable[[], Sequence[tuple[Lane, Source]]], outbox: Outbox, keeper: Keeper) -> None:
         self._cameras, self._outbox, self._keeper = cameras, outbox, keeper
 
     def collect(self) -> Iterable[Metric]:
@@ -27,7 +27,7 @@ class PipelineCollector(Collector):
         detected = GaugeMetricFamily("spotter_detected_fps", "Frames a second looked at", labels=["camera"])
         age = GaugeMetricFamily("spotter_look_age_seconds", "Since a frame was looked at", labels=["camera"])
         pending = GaugeMetricFamily("spotter_outbox_scenes", "Scenes not committed yet", labels=["camera"])
-        for lane, feed in self._cameras:
+        for lane, feed in self._cameras():
             captured.add_metric([lane.name], feed.captured.per_second(now))
             detected.add_metric([lane.name], lane.detected.per_second(now))
             if lane.processed_at is not None:

@@ -147,8 +147,12 @@ class Courier:
 
     def start(self, links: tuple[CameraLink, ...]) -> None:
         """Begin to send."""
-        self._links = links
+        self.use(links)
         self._thread.start()
+
+    def use(self, links: tuple[CameraLink, ...]) -> None:
+        """Send for these from now on."""
+        self._links = links
 
     def stop(self, seconds: float) -> None:
         """End; what is not sent stays in the outbox."""

@@ -13,9 +13,9 @@ class Rate:
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=2000)
 
-    def note(self, at: float) -> None:
+    def note(self, at: float, count: int = 1) -> None:
         """It happened at this monotonic time."""
-        self._times.append(at)
+        self._times.extend([at] * count)
 
     def per_second(self, now: float) -> float:
         """The mean rate."""

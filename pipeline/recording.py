@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 
-from pipeline.capture import Feed, Frame, Sampler, open_capture
+from pipeline.capture import Capture, Feed, Frame, Sampler, open_capture
 from pipeline.detection import FindsObjects
 from pipeline.scene import Draft
 from pipeline.stream_id import encode
@@ -39,22 +39,26 @@ def record(
     watcher = Watcher(
         settings.site, name, camera, id_prefix=stream[-4:].lower(), confidence=settings.detector.confidence
     )
-    drafts = _file(camera, name, watcher, finder, start, seconds, progress) if camera.is_file else None
-    for seq, draft in enumerate(drafts or _live(camera, name, watcher, finder, seconds, progress)):
+    capture = open_capture(name, camera, settings.engine, finder.size)
+    if camera.is_file:
+        drafts = _file(capture, camera.detect_fps, watcher, finder, start, seconds, progress)
+    else:
+        feed = Feed(name, capture, detect_fps=camera.detect_fps, wants=watcher.wants)
+        drafts = _live(feed, watcher, finder, seconds, progress)
+    for seq, draft in enumerate(drafts):
         yield draft.numbered(stream, seq, 0)
 
 
 def _file(
-    camera: Camera,
-    name: str,
+    capture: Capture,
+    detect_fps: float,
     watcher: Watcher,
     finder: FindsObjects,
     start: datetime,
     seconds: float | None,
     progress: Progress,
 ) -> Iterator[Draft]:
-    capture, sampler = open_capture(name, camera), Sampler(camera.detect_fps)
-    info = capture.open()
+    sampler, info = Sampler(detect_fps), capture.open()
     total = min(info.seconds, seconds) if seconds is not None else info.seconds
     try:
         while capture.grab():
@@ -73,15 +77,14 @@ def _file(
 
 
 def _live(
-    camera: Camera, name: str, watcher: Watcher, finder: FindsObjects, seconds: float | None, progress: Progress
+    feed: Feed, watcher: Watcher, finder: FindsObjects, seconds: float | None, progress: Progress
 ) -> Iterator[Draft]:
-    feed = Feed(name, open_capture(name, camera), detect_fps=camera.detect_fps, wants=watcher.wants)
     feed.start()
     began: float | None = None
     try:
         while began is None or seconds is None or time.monotonic() - began < seconds:
             if began is None and feed.state.phase == "retrying":
-                raise CameraError(f"camera '{name}': {feed.state.reason}")
+                raise CameraError(f"camera '{feed.name}': {feed.state.reason}")
             frame = feed.take()
             if frame is None:
                 time.sleep(_POLL_SECONDS)

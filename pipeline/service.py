@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timezone
 
@@ -14,9 +15,9 @@ import supervision as sv
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from pipeline.capture import Feed, Frame, open_capture
-from pipeline.detection import FindsObjects, best_batch, open_finder
-from pipeline.engine import Engine, Lane
+from pipeline.capture import Frame
+from pipeline.engine import Lane
+from pipeline.engines import Source, WatchesCameras, open_engine
 from pipeline.health import Vitals, has_picture, judge
 from pipeline.keeper import Keeper
 from pipeline.metrics import PipelineCollector
@@ -45,18 +46,40 @@ _DROPS_SHOW_SECONDS = 60.0
 _WATCHED_LOOK_SECONDS = 0.5  # a quiet camera that somebody watches is looked at this often, for its previews
 
 
-def run(settings: Settings, *, metrics_port: int | None = None) -> None:
-    """Run until SIGTERM or SIGINT. Raises SpotterError where it can't begin."""
-    mqtt, finder = _needs(settings), open_finder(settings)
-    stop = threading.Event()
+def run(read: Callable[[], Settings], *, metrics_port: int | None = None) -> None:
+    """Run with the settings that `read` gives until SIGTERM or SIGINT; SIGHUP reads the cameras again.
+
+    Raises SpotterError where it can't begin.
+    """
+    settings = read()
+    mqtt, engine = _needs(settings), open_engine(settings)
+    stop, again = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    service = Service(settings, mqtt, finder)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: again.set())
+    service = Service(settings, mqtt, engine)
     if metrics_port is not None:
         registry = CollectorRegistry()
-        registry.register(PipelineCollector(service.cameras, service.outbox, service.keeper))
+        registry.register(PipelineCollector(lambda: service.cameras, service.outbox, service.keeper))
         serve_metrics(metrics_port, registry)
-    service.run(stop)
+    service.run(stop, news=lambda: _news(read, settings, again))
+
+
+def _news(read: Callable[[], Settings], before: Settings, again: threading.Event) -> Mapping[str, Camera] | None:
+    """The cameras of new settings, when they were asked to be read; what is wrong with them is only logged."""
+    if not again.is_set():
+        return None
+    again.clear()
+    try:
+        settings = read()
+        _needs(settings)
+    except SettingsError as error:
+        log.error("settings_refused", problems=error.problems, mend="correct them and send SIGHUP again")
+        return None
+    if settings.model_copy(update={"cameras": {}}) != before.model_copy(update={"cameras": {}}):
+        log.warning("restart_needed", mend="only cameras are read while running; restart for the other changes")
+    return settings.cameras
 
 
 def _needs(settings: Settings) -> Mqtt:
@@ -70,27 +93,28 @@ def _needs(settings: Settings) -> Mqtt:
 
 
 class Watch:
-    """One camera and all that belongs to it: feed, lane, connection, health."""
+    """One camera and all that belongs to it: feed, lane, connection, health.
 
-    def __init__(self, service: Service, name: str, camera: Camera) -> None:
+    A camera that is opened anew with other settings keeps its connection: `link`.
+    """
+
+    def __init__(self, service: Service, name: str, camera: Camera, link: CameraLink | None = None) -> None:
         settings = service.settings
-        self.name = name
-        self.link = CameraLink(service.mqtt, service.outbox, settings.site, name, service.courier.wake)
+        self.name, self.camera = name, camera
+        self.link = link or CameraLink(service.mqtt, service.outbox, settings.site, name, service.courier.wake)
         self._service = service
         self._watcher = Watcher(
             settings.site,
             name,
             camera,
-            id_prefix=run_prefix(service.outbox.run),
+            id_prefix=f"{run_prefix(service.outbox.run)}{service.changes or ''}",
             confidence=settings.detector.confidence,
         )
-        self.feed = Feed(
+        self.feed = service.engine.open(
             name,
-            open_capture(name, camera),
-            detect_fps=camera.detect_fps,
-            loop_since=begun(service.outbox.stream(settings.site, name).stream) if camera.loop else None,
+            camera,
             wants=self._watcher.wants,
-            on_frame=service.engine.wake,
+            loop_since=begun(service.outbox.stream(settings.site, name).stream) if camera.loop else None,
         )
         self.lane = Lane(name, self.feed, self._watcher, service.keeper.put, self._preview)
         self._judged: tuple[str, str | None] | None = None
@@ -111,9 +135,14 @@ class Watch:
             self._judged, self._published_at = judged, now
             self.link.publish_status(self._status(vitals, now))
 
-    def farewell(self) -> Status:
+    def fits(self, camera: Camera) -> bool:
+        """Whether these settings of the camera are the ones it runs with; zones are the consumers' matter."""
+        mine, other = (one.model_copy(update={"zones": {}}) for one in (self.camera, camera))
+        return mine == other and self.camera.is_kiosk == camera.is_kiosk
+
+    def farewell(self, reason: str) -> Status:
         """The status to leave behind."""
-        return Status(state="offline", time=datetime.now(timezone.utc), reason="the pipeline was stopped")
+        return Status(state="offline", time=datetime.now(timezone.utc), reason=reason)
 
     def _vitals(self, now: float) -> Vitals:
         feed, lane = self.feed, self.lane
@@ -162,22 +191,30 @@ class Watch:
 class Service:
     """The running pipeline."""
 
-    def __init__(self, settings: Settings, mqtt: Mqtt, finder: FindsObjects) -> None:
-        self.settings, self.mqtt = settings, mqtt
+    def __init__(self, settings: Settings, mqtt: Mqtt, engine: WatchesCameras) -> None:
+        self.settings, self.mqtt, self.engine = settings, mqtt, engine
         self.outbox = Outbox(
             settings.data / "outbox.db", hours=settings.outbox.hours, mebibytes=settings.outbox.mebibytes
         )
         self.keeper = Keeper(self.outbox, self._kept)
-        self.engine = Engine(finder, batch=best_batch(finder, len(settings.cameras)))
         self.courier = Courier()
         self.artists = ThreadPoolExecutor(1, thread_name_prefix="preview")
+        self.changes = 0
+        """How often the cameras changed since the start: no track's id may come twice in a stream."""
         self.watches = {name: Watch(self, name, camera) for name, camera in settings.cameras.items()}
-        self.cameras = [(watch.lane, watch.feed) for watch in self.watches.values()]
-        self._links = tuple(watch.link for watch in self.watches.values()) + self._left_over()
+        self._left_over = self._find_left_over()
         self._dropped, self._dropped_at = 0, float("-inf")
 
-    def run(self, stop: threading.Event) -> None:
-        """Watch until `stop` is set. Raises ServerError when the broker refuses the log-in at the start."""
+    @property
+    def cameras(self) -> list[tuple[Lane, Source]]:
+        """Every camera's lane and feed."""
+        return [(watch.lane, watch.feed) for watch in self.watches.values()]
+
+    def run(self, stop: threading.Event, news: Callable[[], Mapping[str, Camera] | None] = lambda: None) -> None:
+        """Watch until `stop` is set; `news` may give other cameras to watch.
+
+        Raises ServerError when the broker refuses the log-in at the start.
+        """
         began = time.monotonic()
         for link in self._links:
             link.start()
@@ -194,8 +231,36 @@ class Service:
                 refusal = next((link.refusal for link in self._links if link.refusal), None)
                 if refusal and now - began < _REFUSED_SECONDS:
                     raise ServerError(f"MQTT broker {self.mqtt.url}: {refusal}; check `mqtt:` in the settings")
+                if (cameras := news()) is not None:
+                    self.use_cameras(cameras)
         finally:
             self._stop()
+
+    def use_cameras(self, cameras: Mapping[str, Camera]) -> None:
+        """Watch these from now on: add, remove and open anew what differs. The others go on as if nothing had been."""
+        self.changes += 1
+        before = self.watches
+        stay = {name for name, camera in cameras.items() if name in before and before[name].fits(camera)}
+        gone = [watch for name, watch in before.items() if name not in cameras]
+        for name in before.keys() - stay:
+            before[name].feed.stop()
+        farewells: dict[CameraLink, Status | None] = {
+            watch.link: watch.farewell("the camera was taken out of the settings") for watch in gone
+        }
+        self._hang_up(farewells | dict.fromkeys(self._left_over))
+        links = {name: watch.link for name, watch in before.items()}
+        self.watches = {
+            name: before[name] if name in stay else Watch(self, name, camera, links.get(name))
+            for name, camera in cameras.items()
+        }
+        self._left_over = self._find_left_over()
+        self.engine.use([lane for lane, _ in self.cameras])
+        self.courier.use(self._links)
+        for link in set(self._links) - set(links.values()):
+            link.start()
+        for name in cameras.keys() - stay:
+            self.watches[name].feed.start()
+        log.info("cameras_changed", opened=sorted(cameras.keys() - stay), removed=sorted(watch.name for watch in gone))
 
     def outbox_trouble(self, now: float) -> str | None:
         """What is wrong with keeping scenes, if anything."""
@@ -214,7 +279,11 @@ class Service:
             watch.link.delivery.appended(seq, draft.time)
         self.courier.wake()
 
-    def _left_over(self) -> tuple[CameraLink, ...]:
+    @property
+    def _links(self) -> tuple[CameraLink, ...]:
+        return tuple(watch.link for watch in self.watches.values()) + self._left_over
+
+    def _find_left_over(self) -> tuple[CameraLink, ...]:
         """Connections for scenes of cameras (or a site) that are no longer in the settings: they are owed, too."""
         known = {(self.settings.site, name) for name in self.watches}
         return tuple(
@@ -232,14 +301,16 @@ class Service:
         self.artists.shutdown(wait=False, cancel_futures=True)
         time.sleep(_LAST_SENDING_SECONDS)  # the courier sends what was kept last
         self.courier.stop(0.3)
-        self._hang_up()
+        farewells: dict[CameraLink, Status | None] = {
+            watch.link: watch.farewell("the pipeline was stopped") for watch in self.watches.values()
+        }
+        self._hang_up(farewells | dict.fromkeys(self._left_over))
         self.outbox.close()
         log.info("pipeline_stopped")
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, farewells: Mapping[CameraLink, Status | None]) -> None:
         """Leave the broker, all connections at once: one that can't be reached takes its time."""
-        farewells = {watch.link: watch.farewell() for watch in self.watches.values()}
-        threads = [threading.Thread(target=link.stop, args=(farewells.get(link),), daemon=True) for link in self._links]
+        threads = [threading.Thread(target=link.stop, args=(last,), daemon=True) for link, last in farewells.items()]
         for thread in threads:
             thread.start()
         until = time.monotonic() + _HANG_UP_SECONDS

@@ -6,6 +6,6 @@ and always hands over the newest frame.
 
 from pipeline.capture.base import Capture, Frame, Sampler, VideoInfo
 from pipeline.capture.feed import Feed, FeedState
-from pipeline.capture.opencv import OpenCVCapture, open_capture
+from pipeline.capture.opening import open_capture
 
-__all__ = ["Capture", "Feed", "FeedState", "Frame", "OpenCVCapture", "Sampler", "VideoInfo", "open_capture"]
+__all__ = ["Capture", "Feed", "FeedState", "Frame", "Sampler", "VideoInfo", "open_capture"]

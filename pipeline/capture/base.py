@@ -56,7 +56,13 @@ class Capture(ABC):
     """
 
     is_file: bool = False
-    """Whether it has an end and `position` is the file's own clock; otherwise pictures come when they come."""
+    """Whether it has an end, and plays at the pace of its caller; a camera's pictures come when they come."""
+
+    clocked: bool = False
+    """Whether `position` is right for a camera, too: its pictures are then chosen by it, not by when they come."""
+
+    came: int = 1
+    """Pictures that came for the last `grab`, that one included: a back end may let go those that nobody will want."""
 
     @abstractmethod
     def open(self) -> VideoInfo:
@@ -73,7 +79,7 @@ class Capture(ABC):
     @property
     @abstractmethod
     def position(self) -> float:
-        """Seconds from the beginning of a file to the grabbed picture."""
+        """Seconds from the first picture to the grabbed one, on the pictures' own clock."""
 
     @abstractmethod
     def retrieve(self) -> Image:

@@ -63,7 +63,8 @@ def why_not_open(camera: Camera) -> str:
 _UNREADABLE = "it answers, but gives no video that can be read; check the stream's path and its codec"
 
 
-def _log_in_refused(camera: Camera) -> str:
+def log_in_refused(camera: Camera) -> str:
+    """The reason of a camera that wants another log-in, or one at all."""
     if camera.username is None:
         return "it asks for a log-in; give `username:` and `password:`"
     return "the log-in is refused; check `username:` and `password:`"
@@ -97,7 +98,7 @@ def _rtsp(connection: socket.socket, address: str, camera: Camera) -> str:
     answer = connection.recv(256).decode("latin-1")
     status = answer.split(" ", 2)[1] if answer.startswith("RTSP/") and " " in answer else ""
     if status in ("401", "403"):
-        return _log_in_refused(camera)
+        return log_in_refused(camera)
     if status in ("404", "454"):
         return "the camera has no stream at this path; check the address's end"
     if status == "453":
@@ -116,7 +117,7 @@ def _http(scheme: str, host: str, port: int, path: str, camera: Camera) -> str:
     finally:
         connection.close()
     if status in (401, 403):
-        return _log_in_refused(camera)
+        return log_in_refused(camera)
     if status == 404:
         return "nothing is at this path (404); check the address's end"
     return _UNREADABLE if status < 400 else f"the server answers with an error ({status})"

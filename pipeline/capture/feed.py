@@ -17,7 +17,9 @@ from spotter.errors import CameraError
 
 log = structlog.get_logger()
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 5.0
+"""Between two tries: a camera that comes back is seen within 10 s, connecting included."""
+
 STEADY_SECONDS = 10.0
 """A camera that gave pictures for so long has recovered: its next retry is quick again."""
 
@@ -140,12 +142,13 @@ class Feed:
                     at += behind
             else:
                 at = time.monotonic()
-            self.captured.note(at)
+            self.captured.note(at, self._capture.came)
             self.last_frame_at = at
             if self.state.phase != "playing":
                 self._enter("playing", None, (info.width, info.height))
                 log.info("camera_playing", camera=self.name, width=info.width, height=info.height, fps=info.fps)
-            if sampler.takes(at - start):
+            own = self._capture.clocked or self._capture.is_file
+            if sampler.takes(self._capture.position if own else at - start):
                 self._offer(Frame(self._capture.retrieve(), _wall_clock(at), at))
         return False
 

@@ -113,11 +113,6 @@ class OpenCVCapture(Capture):
         return self._position + 1 / self._fps
 
 
-def open_capture(name: str, camera: Camera) -> Capture:
-    """The back end that reads this camera; not connected yet."""
-    return OpenCVCapture(name, camera)
-
-
 def _codec(number: int) -> str:
     letters = number.to_bytes(4, "little", signed=number < 0)
     return letters.decode("latin-1").strip("\0 ").lower() if letters.isascii() and number > 0 else ""

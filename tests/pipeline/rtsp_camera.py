@@ -87,7 +87,7 @@ class RtspCamera:
                         return
                     buffer += received
                 request, buffer = buffer.split(b"\r\n\r\n", 1)
-                if self._answer(connection, request.decode()):
+                if self._answer(connection, request.decode("latin-1")):
                     threading.Thread(target=self._stream, args=(connection,), daemon=True).start()
         except OSError:
             return

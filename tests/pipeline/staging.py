@@ -57,6 +57,8 @@ def detections(*found: tuple[str, float, tuple[float, float, float, float]]) -> 
 class ColourDetector:
     """Finds green people and red kettlebells in real pictures."""
 
+    size = 640
+
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
         return images
 

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pipeline.capture import Feed, Sampler, open_capture
-from pipeline.capture import opencv as opencv_capture
+from pipeline.capture import Capture, Feed, Sampler, open_capture
 from pipeline.capture.diagnosis import shown, without_credentials
 from spotter.errors import CameraError
 from spotter.settings import Camera
@@ -50,11 +49,18 @@ def rtsp(h264: Path) -> Iterator[RtspCamera]:
     camera.close()
 
 
+@pytest.fixture(params=["opencv"])
+def opened_by(request: pytest.FixtureRequest) -> Callable[[Camera], Capture]:
+    """Each back end in turn."""
+    return lambda camera: open_capture("rack", camera, request.param)
+
+
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(opened_by: Callable[[Camera], Capture], monkeypatch: pytest.MonkeyPatch) -> None:
     """Timeouts of a test's patience."""
-    monkeypatch.setattr(opencv_capture, "OPEN_TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr(opencv_capture, "READ_TIMEOUT_SECONDS", 1.0)
+    module = type(opened_by(Camera(uri=0))).__module__
+    monkeypatch.setattr(f"{module}.OPEN_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(f"{module}.READ_TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr("pipeline.capture.diagnosis.TIMEOUT_SECONDS", 0.5)
 
 
@@ -65,18 +71,23 @@ def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
-def why_not(camera: Camera) -> str:
-    with pytest.raises(CameraError) as caught:
-        open_capture("rack", camera).open()
-    return str(caught.value)
+@pytest.fixture
+def why_not(opened_by: Callable[[Camera], Capture]) -> Callable[[Camera], str]:
+    def reason(camera: Camera) -> str:
+        with pytest.raises(CameraError) as caught:
+            opened_by(camera).open()
+        return str(caught.value)
+
+    return reason
 
 
 @pytest.fixture
-def play() -> Iterator[Callable[..., Feed]]:
+def play(opened_by: Callable[[Camera], Capture]) -> Iterator[Callable[..., Feed]]:
     feeds = []
 
     def start(camera: Camera, **options: object) -> Feed:
-        feed = Feed("rack", open_capture("rack", camera), **({"detect_fps": 60} | options))
+        camera = camera.model_copy(update={"detect_fps": 60})
+        feed = Feed("rack", opened_by(camera), detect_fps=60, **options)
         feeds.append(feed)
         feed.start()
         return feed
@@ -158,11 +169,13 @@ def test_a_camera_gives_pictures_over_rtsp(rtsp: RtspCamera, play) -> None:
     assert frames[0].size == (320, 180)
 
 
-def test_a_camera_with_a_password_opens_with_it_and_not_without(h264: Path, impatient: None) -> None:
+def test_a_camera_with_a_password_opens_with_it_and_not_without(
+    h264: Path, impatient: None, why_not, opened_by
+) -> None:
     camera = RtspCamera(h264, login=("viewer", PASSWORD))
     try:
         right = Camera(uri=camera.uri, username="viewer", password=SecretStr(PASSWORD))
-        capture = open_capture("rack", right)
+        capture = opened_by(right)
         assert capture.open().width == 320
         assert capture.grab()
         capture.close()
@@ -176,7 +189,7 @@ def test_a_camera_with_a_password_opens_with_it_and_not_without(h264: Path, impa
 
 
 def test_no_password_shows_on_the_process_output(
-    h264: Path, impatient: None, capfd: pytest.CaptureFixture[str]
+    h264: Path, impatient: None, capfd: pytest.CaptureFixture[str], why_not
 ) -> None:
     camera = Camera(uri=f"rtsp://127.0.0.1:{free_port()}/x", username="viewer", password=SecretStr("hunter2hunter2"))
     assert "hunter2" not in why_not(camera)
@@ -201,7 +214,7 @@ def test_a_camera_that_falls_silent_is_noticed(rtsp: RtspCamera, play, impatient
     assert "no picture for" in (feed.state.reason or "")
 
 
-def test_a_port_that_accepts_and_stays_silent_does_not_hang(impatient: None) -> None:
+def test_a_port_that_accepts_and_stays_silent_does_not_hang(impatient: None, why_not) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         reason = why_not(Camera(uri=f"rtsp://127.0.0.1:{silent.getsockname()[1]}/stream"))
@@ -218,15 +231,15 @@ def test_a_port_that_accepts_and_stays_silent_does_not_hang(impatient: None) -> 
         ("gopher://127.0.0.1/x", "not one that can be opened"),
     ],
 )
-def test_an_address_that_does_not_open_says_why(uri: str, reason: str, impatient: None) -> None:
+def test_an_address_that_does_not_open_says_why(uri: str, reason: str, impatient: None, why_not) -> None:
     assert reason in why_not(Camera(uri=uri.format(port=free_port())))
 
 
-def test_a_wrong_path_on_the_camera_says_so(rtsp: RtspCamera, impatient: None) -> None:
+def test_a_wrong_path_on_the_camera_says_so(rtsp: RtspCamera, impatient: None, why_not) -> None:
     assert "no stream at this path" in why_not(Camera(uri=f"rtsp://127.0.0.1:{rtsp.port}/other"))
 
 
-def test_a_missing_empty_or_foreign_file_says_so(tmp_path: Path) -> None:
+def test_a_missing_empty_or_foreign_file_says_so(tmp_path: Path, why_not) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a video " * 100)
     assert "no such file" in why_not(Camera(uri=str(tmp_path / "missing.mp4")))
@@ -235,7 +248,7 @@ def test_a_missing_empty_or_foreign_file_says_so(tmp_path: Path) -> None:
     assert "folder" in why_not(Camera(uri=str(tmp_path)))
 
 
-def test_a_webcam_that_is_not_there_says_so() -> None:
+def test_a_webcam_that_is_not_there_says_so(why_not) -> None:
     assert "there is no /dev/video97" in why_not(Camera(uri=97))
 
 

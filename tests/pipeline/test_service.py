@@ -43,7 +43,7 @@ class Pipeline:
     """A running `spotter pipeline`."""
 
     def __init__(self, folder: Path, settings: dict[str, object], *arguments: str) -> None:
-        config = folder / "gym.yaml"
+        self._config = config = folder / "gym.yaml"
         config.write_text(yaml.safe_dump(settings))
         self.log = (folder / "log").open("w+")
         self.process = subprocess.Popen(
@@ -52,6 +52,10 @@ class Pipeline:
             stderr=subprocess.STDOUT,
             env={key: value for key, value in os.environ.items() if not key.startswith("SPOTTER_")},
         )
+
+    def read_again(self, settings: str) -> None:
+        self._config.write_text(settings)
+        self.process.send_signal(signal.SIGHUP)
 
     def text(self) -> str:
         self.log.seek(0)
@@ -306,3 +310,62 @@ def test_without_a_broker_scenes_wait_on_disk(
     scenes = [json.loads(hearing.next(20)[1]) for _ in range(3)]
     hearing.close()
     assert 0 in [scene["seq"] for scene in scenes]
+
+
+def test_cameras_come_go_and_change_while_the_others_go_on(
+    mosquitto: Mosquitto, listener: Listener, weights: Path, clip: Path, start: Callable[..., Pipeline]
+) -> None:
+    looping: dict[str, object] = {"uri": str(clip), "loop": True}
+    before = settings_for(mosquitto, weights, {"stays": looping, "changes": looping, "goes": looping})
+    pipeline = start(before)
+    states: dict[str, Status] = {}
+    scenes: dict[str, list[Scene]] = {}
+
+    def collect(topic: str, payload: bytes) -> None:
+        camera, leaf = topic.split("/")[2:4]
+        if leaf == "status":
+            states[camera] = parse(Status, payload)
+        elif leaf == "scene":
+            scenes.setdefault(camera, []).append(parse(Scene, payload))
+
+    def until(condition: Callable[[], bool]) -> None:
+        listener.until(lambda topic, payload: collect(topic, payload) or condition(), 30)
+
+    def all_seen(*cameras: str) -> bool:
+        return all(states.get(one) and states[one].state == "online" and scenes.get(one) for one in cameras)
+
+    until(lambda: all_seen("stays", "changes", "goes"))
+    scenes_before = dict(scenes)
+    scenes.clear()
+    after = settings_for(
+        mosquitto, weights, {"stays": looping, "changes": looping | {"detect_fps": 4}, "comes": looping}
+    )
+    pipeline.read_again(yaml.safe_dump(after))
+    until(lambda: all_seen("stays", "changes", "comes") and states["goes"].state == "offline")
+    assert states["goes"].reason == "the camera was taken out of the settings"
+    until(lambda: prefixes(scenes["changes"]) - prefixes(scenes_before["changes"]) != set())
+    until(lambda: len(scenes["stays"]) > 3)
+    assert prefixes(scenes["stays"]) == prefixes(scenes_before["stays"]), "who stays is not disturbed"
+    assert {one.stream for one in scenes["changes"]} == {one.stream for one in scenes_before["changes"]}
+    opened = [line for line in pipeline.text().splitlines() if "camera_playing" in line]
+    assert sum("stays" in line for line in opened) == 1
+    assert sum("changes" in line for line in opened) == 2
+
+
+def test_new_settings_with_a_mistake_change_nothing(
+    mosquitto: Mosquitto, listener: Listener, weights: Path, clip: Path, start: Callable[..., Pipeline]
+) -> None:
+    pipeline = start(settings_for(mosquitto, weights, {"rack": {"uri": str(clip), "loop": True}}))
+    listener.until(status_of("rack", "online"), 20)
+    pipeline.read_again("cameras: {rack: {uri: 7, colour: red}}")
+    deadline = time.monotonic() + 20
+    while "settings_refused" not in pipeline.text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    first = parse(Scene, listener.until(scene_of("rack"), 10)[1])
+    assert parse(Scene, listener.until(scene_of("rack"), 10)[1]).seq > first.seq
+
+
+def prefixes(scenes: list[Scene]) -> set[str]:
+    """What the ids of a run of tracks begin with."""
+    return {one.id.split("-")[0] for scene in scenes for one in scene.objects}
