@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from models.commands import detection, export, training
+from models.commands import dataset, detection, export, labelling, training
 
-FAMILIES = (detection, training, export)
+FAMILIES = (labelling, dataset, training, detection, export)
 
 
 @click.group()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,20 @@ class DataSet:
     val: tuple[Sample, ...]
 
 
-def read_data_set(path: Path) -> DataSet:
-    """Read a `data.yaml` (`path`, `train`, `val`, `names`) and every label file that it leads to."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a `data.yaml` says, before any label is read: labels, and folders or lists of pictures by split."""
+
+    labels: tuple[str, ...]
+    places: Mapping[str, tuple[Path, ...]]
+
+    def pictures(self, split: str) -> tuple[Path, ...]:
+        """The pictures of a split; those that a list names may be missing."""
+        return tuple(p for place in self.places[split] for p in pictures_at(place))
+
+
+def read_layout(path: Path) -> Layout:
+    """Read a `data.yaml` (`path`, `train`, `val`, `names`). Raises DataError."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,16 +68,46 @@ def read_data_set(path: Path) -> DataSet:
     names = content["names"]
     labels = tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
     root = path.parent / str(content.get("path", "."))
-    splits = {split: _read_split(root, content.get(split), len(labels)) for split in ("train", "val")}
-    return DataSet(labels, splits["train"], splits["val"])
+    places = {split: tuple(root / place for place in _listed(content.get(split))) for split in ("train", "val")}
+    return Layout(labels, places)
+
+
+def read_data_set(path: Path) -> DataSet:
+    """Read a `data.yaml` and every label file that it leads to. Raises DataError at the first mistake."""
+    layout = read_layout(path)
+    count = len(layout.labels)
+    splits = {
+        split: tuple(sample for place in places for sample in read_samples(place, count))
+        for split, places in layout.places.items()
+    }
+    return DataSet(layout.labels, splits["train"], splits["val"])
 
 
 def read_folder(folder: Path, classes: int) -> tuple[Sample, ...]:
     """Every picture under `folder`, with its rows from the neighbouring `labels/` (none: an empty picture)."""
-    if not folder.is_dir():
-        raise DataError(f"pictures {folder}: no such folder; check the data set's paths")
-    pictures = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    return tuple(Sample(p, read_rows(label_path(p), classes)) for p in pictures_at(folder))
+
+
+def read_samples(place: Path, classes: int) -> tuple[Sample, ...]:
+    """The pictures of a folder or of a list, with their rows. Raises DataError for a listed one that is missing."""
+    pictures = pictures_at(place)
+    missing = next((p for p in pictures if not p.is_file()), None)
+    if missing is not None:
+        raise DataError(f"list of pictures {place}: {missing} does not exist; run `spotter model split` again")
     return tuple(Sample(p, read_rows(label_path(p), classes)) for p in pictures)
+
+
+def pictures_at(place: Path) -> tuple[Path, ...]:
+    """The pictures under a folder, or those that a text file names, one a line, relative to its folder."""
+    if place.suffix != ".txt":
+        if not place.is_dir():
+            raise DataError(f"pictures {place}: no such folder; check the data set's paths")
+        return tuple(sorted(p for p in place.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES))
+    try:
+        lines = place.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"list of pictures {place}: not readable ({error}); run `spotter model split`") from None
+    return tuple(place.parent / line.strip() for line in lines if line.strip())
 
 
 def label_path(picture: Path) -> Path:
@@ -106,8 +148,7 @@ def count_boxes(samples: Sequence[Sample], classes: int) -> NDArray[np.int64]:
     return np.bincount(np.concatenate([s.rows[:, 0] for s in samples]).astype(np.int64), minlength=classes)
 
 
-def _read_split(root: Path, folders: object, classes: int) -> tuple[Sample, ...]:
-    if folders is None:
-        return ()
-    listed = folders if isinstance(folders, list) else [folders]
-    return tuple(sample for folder in listed for sample in read_folder(root / str(folder), classes))
+def _listed(places: object) -> list[str]:
+    if places is None:
+        return []
+    return [str(place) for place in (places if isinstance(places, list) else [places])]

@@ -78,13 +78,16 @@ class Catalog(_Part):
         return entry.card(language).name if entry else _readable(label)
 
     def find(self, text: str) -> Entry | None:
-        """The entry that a person means by a label, name or alias in any language, whatever its case."""
-        wanted = text.strip().casefold()
-        for entry in self.entries:
-            names = {entry.label, _readable(entry.label)}
+        """The entry that a person means by a label, name or alias in any language.
+
+        Case, spaces and punctuation do not matter: `YogaBlock`, `yoga-block` and `Yoga blocks` are one.
+        """
+        wanted = _squash(text)
+        for entry in self.entries if wanted else ():
+            names = {entry.label}
             for card in (entry.en, entry.ko):
                 names.update((card.name, card.plural, *card.aliases))
-            if wanted in {name.casefold() for name in names}:
+            if wanted in {_squash(name) for name in names}:
                 return entry
         return None
 
@@ -107,3 +110,7 @@ def load(path: Path = SHIPPED) -> Catalog:
 def _readable(label: str) -> str:
     words = label.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:] if words else label
+
+
+def _squash(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())

@@ -1,0 +1,173 @@
+"""Brings labels from another tool into a data set: pictures, rows, names."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import yaml
+
+from models.labelling.checks import empty_classes, usable
+from models.labelling.formats import ReadingOptions, read_labels, unpacked
+from models.labelling.names import Names
+from models.labelling.pictures import Found, locate, read_frames
+from models.labelling.records import Box, Corners, Finding, Reading
+from models.labels import DataError
+from models.progress import progress_bar
+
+JPEG_QUALITY = 95
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did, or would do."""
+
+    form: str
+    pictures: int = 0
+    boxes: Counter[str] = field(default_factory=Counter)
+    """Boxes by label."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The source's names and the labels that they became."""
+    findings: list[Finding] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was lost."""
+        return all(finding.harmless for finding in self.findings)
+
+
+def import_labels(
+    source: Path,
+    out: Path | None,
+    names: Names,
+    options: ReadingOptions,
+    *,
+    pictures: Path | None = None,
+    every: float | None = None,
+) -> Imported:
+    """Read, check and, where `out` is given, add everything usable to the data set in that folder.
+
+    `pictures` is a folder or the video that was labelled; left out: where the labels are. Raises DataError where
+    nothing can be read.
+    """
+    with unpacked(source) as opened:
+        reading = read_labels(opened, options)
+        place = pictures or _pictures_beside(opened)
+        found = locate(reading, place, every)
+        done = Imported(reading.form)
+        ready = [(one, usable(_scaled(one), one.width, one.height, reading)) for one in found]
+        used = Counter(name for _, boxes in ready for name, _ in boxes)
+        for name, count in used.items():
+            label = names.label(name)
+            done.names[name] = label
+            done.boxes[label] += count
+        empty_classes(reading, used)
+        for name, label in names.unknown.items():
+            reading.report("unknown class", name, f"not in the catalogue; kept as {label!r}")
+        done.pictures = len(ready)
+        if out is not None and ready:
+            _write(ready, out, names, reading, place)
+    done.findings, done.labels = reading.findings, tuple(names.labels)
+    return done
+
+
+def labels_of(out: Path) -> tuple[str, ...]:
+    """The labels of a data set that exists already, empty where there is none."""
+    path = out / "data.yaml"
+    if not path.is_file():
+        return ()
+    try:
+        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        raise DataError(f"data set {path}: not readable; mend it or choose another --out") from None
+    return tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+
+
+def write_rows(path: Path, boxes: list[tuple[int, Corners]]) -> None:
+    """YOLO rows, `class x y width height`, of relative corners."""
+    lines = [
+        f"{number} {(x1 + x2) / 2:.6f} {(y1 + y2) / 2:.6f} {x2 - x1:.6f} {y2 - y1:.6f}\n"
+        for number, (x1, y1, x2, y2) in boxes
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def write_data_yaml(folder: Path, labels: tuple[str, ...] | list[str], **splits: str) -> None:
+    """The `data.yaml` of a data set; `splits` are paths below its folder."""
+    content = {**splits, "names": list(labels)}
+    (folder / "data.yaml").write_text(
+        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120),
+        encoding="utf-8",
+    )
+
+
+def _pictures_beside(opened: Path) -> Path:
+    return opened if opened.is_dir() else opened.parent
+
+
+def _scaled(one: Found) -> list[Box]:
+    """The boxes at the picture's real size, where they were drawn on a smaller or larger copy."""
+    size = one.item.size
+    if size in (None, (one.width, one.height)) or size is None:
+        return one.item.boxes
+    sx, sy = one.width / size[0], one.height / size[1]
+    return [
+        box if box.relative else Box(box.name, _times(box.corners, sx, sy), relative=False, place=box.place)
+        for box in one.item.boxes
+    ]
+
+
+def _times(c: Corners, sx: float, sy: float) -> Corners:
+    return c[0] * sx, c[1] * sy, c[2] * sx, c[3] * sy
+
+
+def _write(
+    ready: list[tuple[Found, list[tuple[str, Corners]]]], out: Path, names: Names, reading: Reading, place: Path
+) -> None:
+    images = out / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    by_frame = {one.frame: boxes for one, boxes in ready if one.frame is not None}
+    with progress_bar("import", len(ready)) as advance:
+        for one, boxes in ready:
+            if one.path is not None:
+                target = _target(images, one.path, reading)
+                if target != one.path and not target.exists():
+                    shutil.copy2(one.path, target)
+                _write_labels(out, target.stem, boxes, names)
+                advance()
+        if by_frame:
+            for number, image in read_frames(place, list(by_frame)):
+                target = images / f"{place.stem}-{number:06d}.jpg"
+                cv2.imwrite(str(target), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+                _write_labels(out, target.stem, by_frame[number], names)
+                advance()
+    # One split until `spotter model split` makes two; what it made before is out of date now.
+    for old in ("train.txt", "val.txt"):
+        (out / old).unlink(missing_ok=True)
+    write_data_yaml(out, names.labels, train="images")
+
+
+def _target(images: Path, path: Path, reading: Reading) -> Path:
+    """Where a picture goes: under its own name, unless another picture has that."""
+    target = images / path.name
+    number = 2
+    while target.exists() and target.stat().st_size and _digest(target) != _digest(path):
+        target = images / f"{path.stem}-v{number}{path.suffix}"
+        number += 1
+    if target.exists():
+        reading.report("note", path.name, "is in the data set already; its labels are replaced")
+    return target
+
+
+def _write_labels(out: Path, stem: str, boxes: list[tuple[str, Corners]], names: Names) -> None:
+    write_rows(out / "labels" / f"{stem}.txt", [(names.number(name), corners) for name, corners in boxes])
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()

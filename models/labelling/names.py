@@ -1,0 +1,64 @@
+"""Class names of a source as labels of the catalogue; names that it lacks are kept under their own name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from models.labels import GYM_LABELS
+from spotter.catalog import Catalog
+from spotter.errors import SettingsError
+
+MAX_LABEL = 64
+
+
+class Names:
+    """Gives every class name of a source its label, and gathers the labels in the order of a data set."""
+
+    def __init__(self, catalog: Catalog, *, given: Mapping[str, str] | None = None, start: Sequence[str] = ()) -> None:
+        """`given` maps names before the catalogue is asked; `start` are the labels of a data set to be added to."""
+        self.labels: list[str] = list(start or GYM_LABELS)
+        self.unknown: dict[str, str] = {}
+        """Names that the catalogue lacks, and the label each was kept as."""
+        self._catalog = catalog
+        self._given = {_squash(name): label for name, label in (given or {}).items()}
+
+    def label(self, name: str) -> str:
+        """The label for `name`: as given, as the catalogue knows it by name or alias, or its own, made safe."""
+        label = self._given.get(_squash(name))
+        if label is None:
+            entry = self._catalog.find(name)
+            if entry is not None:
+                label = entry.label
+            else:
+                label = self.unknown[name] = own_label(name)
+        if label not in self.labels:
+            self.labels.append(label)
+        return label
+
+    def number(self, name: str) -> int:
+        """The class number of `name`."""
+        return self.labels.index(self.label(name))
+
+
+def own_label(name: str) -> str:
+    """A label made of a name: `BattleRope` and `battle rope` become `battle_rope`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    label = re.sub(r"[^a-z0-9.]+", "_", words.lower()).strip("_.-")
+    # A name in another script keeps its letters: a label is only an MQTT topic once the detector is used.
+    return (label or re.sub(r"\s+", "_", name.strip()) or "unnamed")[:MAX_LABEL]
+
+
+def parse_given(pairs: Iterable[str]) -> dict[str, str]:
+    """`NAME=label` pairs of the command line. Raises SettingsError for one without both sides."""
+    given = {}
+    for pair in pairs:
+        name, _, label = pair.partition("=")
+        if not name.strip() or not label.strip():
+            raise SettingsError(f"--map {pair}: give the source's name and a label, such as --map Ball=med_ball")
+        given[name.strip()] = label.strip()
+    return given
+
+
+def _squash(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())

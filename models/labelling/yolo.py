@@ -1,0 +1,105 @@
+"""YOLO rows: a text file for each picture, as darknet, YOLOv5, DarkLabel and most tools export them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from models.labelling.darklabel import is_darklabel, read_settings
+from models.labelling.records import Box, Labelled, Reading
+from models.labels import DataError
+
+NAME_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "darklabel.yml", "darklabel.yaml")
+"""Where class names are looked for, in a folder and the one above it."""
+
+_NO_ROWS = frozenset({"classes.txt", "notes.txt", "train.txt", "val.txt", "test.txt", "readme.txt", "labels.txt"})
+
+
+def read_yolo(folder: Path, classes: Sequence[str], *, root: Path | None = None) -> Reading:
+    """Every label file under `folder`; pictures are named by the path below `root` (left out: `folder`).
+
+    A row is `class x y width height`, relative to the picture, with the object's number after the class (DarkLabel) or
+    the score at the end (a detector's) where there are six cells; a longer row is a polygon, of which the bounding
+    box is taken.
+    """
+    reading = Reading("yolo", classes=tuple(classes))
+    for path in sorted(folder.rglob("*.txt")):
+        if path.name.lower() not in _NO_ROWS and not path.name.lower().startswith("readme"):
+            name = path.relative_to(root or folder).with_suffix("")
+            reading.items.append(read_label_file(path, str(name), classes, reading))
+    return reading
+
+
+def find_names(folder: Path, given: Path | None = None, set_name: str | None = None) -> tuple[str, ...]:
+    """Class names from `given`, or from a file of the usual name beside the labels. Raises DataError without any."""
+    if given is not None:
+        return read_names(given, set_name)
+    for place in (folder, folder.parent):
+        for name in NAME_FILES:
+            if (place / name).is_file():
+                return read_names(place / name, set_name)
+    raise DataError(
+        f"{folder}: its classes are numbers, and no {', '.join(NAME_FILES[:4])} or darklabel.yml names them; "
+        "give --classes FILE"
+    )
+
+
+def read_names(path: Path, set_name: str | None = None) -> tuple[str, ...]:
+    """Class names of a `data.yaml`, a `darklabel.yml`, or a text file with a name a line."""
+    if not path.is_file():
+        raise DataError(f"class names {path}: no such file")
+    if is_darklabel(path) or set_name:
+        return read_settings(path).classes(set_name)
+    if path.suffix.lower() in (".yml", ".yaml"):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            names = content["names"]
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+            raise DataError(f"class names {path}: a YAML file without `names`") from None
+        return tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+    return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+
+
+def read_label_file(path: Path, picture: str, classes: Sequence[str], reading: Reading) -> Labelled:
+    """The rows of one file; rows with mistakes are reported to `reading`."""
+    item = Labelled(picture)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        reading.report("bad row", str(path), "not a text file")
+        return item
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        box = _box(line.split(), classes, place)
+        if box is None:
+            reading.report("bad row", place, f"{line.strip()[:60]!r} is not `class x y width height`")
+        else:
+            item.boxes.append(box)
+    return item
+
+
+def _box(words: Sequence[str], classes: Sequence[str], place: str) -> Box | None:
+    try:
+        number, *values = [float(word) for word in words]
+    except ValueError:
+        return None
+    if number < 0 or number % 1 or len(values) < 4:
+        return None
+    name = classes[int(number)] if number < len(classes) else f"class{int(number)}"
+    if len(values) == 5:
+        values = values[1:] if _is_object_number(words[1]) else values[:4]
+    if len(values) == 4:
+        x, y, w, h = values
+        return Box(name, (x - w / 2, y - h / 2, x + w / 2, y + h / 2), relative=True, place=place)
+    if len(values) % 2:
+        return None
+    xs, ys = values[::2], values[1::2]
+    return Box(name, (min(xs), min(ys), max(xs), max(ys)), relative=True, place=place)
+
+
+def _is_object_number(word: str) -> bool:
+    return word.lstrip("-").isdigit()
