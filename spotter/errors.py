@@ -34,6 +34,10 @@ class CameraError(SpotterError):
     """A camera or file gives no frames."""
 
 
+class LogInRefusedError(CameraError):
+    """A camera refuses the log-in: trying it often makes many cameras lock the account."""
+
+
 class ServerError(SpotterError):
     """A broker, Redis or database can't be started or reached."""
 

@@ -8,9 +8,13 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline.capture.login import authorization
+from spotter.errors import CameraError, LogInRefusedError
 from spotter.settings import Camera
 
 TIMEOUT_SECONDS = 3.0
+
+_LONGEST_HEAD = 1 << 14
 
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _LOG_IN = re.compile(r"(?<=://)[^/@\s]+@")
@@ -27,6 +31,12 @@ def shown(camera: Camera) -> str:
     if isinstance(camera.uri, int):
         return f"webcam {camera.uri}"
     return without_credentials(camera.uri)
+
+
+def failure(name: str, camera: Camera, reason: str) -> CameraError:
+    """The error of a camera that gives no pictures for this reason."""
+    kind = LogInRefusedError if reason == log_in_refused(camera) else CameraError
+    return kind(f"camera '{name}': {shown(camera)}: {reason}")
 
 
 def why_not_open(camera: Camera) -> str:
@@ -92,26 +102,46 @@ def _file(path: Path) -> str:
 
 
 def _rtsp(connection: socket.socket, address: str, camera: Camera) -> str:
-    """Ask for the stream's description and read the camera's answer."""
+    """Ask for the stream's description, with the log-in where one is wanted, and read the camera's answer."""
     connection.settimeout(TIMEOUT_SECONDS)
-    connection.sendall(f"DESCRIBE {address} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n".encode())
-    answer = connection.recv(256).decode("latin-1")
-    status = answer.split(" ", 2)[1] if answer.startswith("RTSP/") and " " in answer else ""
+    status, challenges = _describe(connection, address, 1)
+    if status == "401" and (proof := authorization(challenges, camera, "DESCRIBE", address)):
+        status, _ = _describe(connection, address, 2, f"Authorization: {proof}\r\n")
     if status in ("401", "403"):
         return log_in_refused(camera)
     if status in ("404", "454"):
         return "the camera has no stream at this path; check the address's end"
     if status == "453":
         return "the camera serves no more viewers; close another one"
+    if status.startswith("5"):
+        return f"the camera answers with an error ({status}); it may still be starting"
     return _UNREADABLE
+
+
+def _describe(connection: socket.socket, address: str, sequence: int, more: str = "") -> tuple[str, list[str]]:
+    """The status of the answer, empty when it is none of RTSP, and the log-ins that the camera knows."""
+    head = f"DESCRIBE {address} RTSP/1.0\r\nCSeq: {sequence}\r\nAccept: application/sdp\r\n{more}\r\n"
+    connection.sendall(head.encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer and len(answer) < _LONGEST_HEAD:
+        received = connection.recv(4096)
+        if not received:
+            break
+        answer += received
+    lines = answer.decode("latin-1").split("\r\n")
+    status = lines[0].split(" ", 2)[1] if lines[0].startswith("RTSP/") and " " in lines[0] else ""
+    names = (line.partition(":") for line in lines)
+    return status, [value.strip() for name, _, value in names if name.lower() == "www-authenticate"]
 
 
 def _http(scheme: str, host: str, port: int, path: str, camera: Camera) -> str:
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
     connection = kind(host, port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", path)
-        status = connection.getresponse().status
+        status, challenges = _get(connection, path)
+        if status == 401 and (proof := authorization(challenges, camera, "GET", path)):
+            connection.close()
+            status, _ = _get(connection, path, {"Authorization": proof})
     except (OSError, http.client.HTTPException) as error:
         return f"{host}:{port} does not speak {scheme.upper()} ({type(error).__name__}); check the address"
     finally:
@@ -121,3 +151,11 @@ def _http(scheme: str, host: str, port: int, path: str, camera: Camera) -> str:
     if status == 404:
         return "nothing is at this path (404); check the address's end"
     return _UNREADABLE if status < 400 else f"the server answers with an error ({status})"
+
+
+def _get(
+    connection: http.client.HTTPConnection, path: str, headers: dict[str, str] | None = None
+) -> tuple[int, list[str]]:
+    connection.request("GET", path, headers=headers or {})
+    answer = connection.getresponse()
+    return answer.status, answer.headers.get_all("WWW-Authenticate") or []

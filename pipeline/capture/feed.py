@@ -13,12 +13,15 @@ import structlog
 
 from pipeline.capture.base import Capture, Frame, Sampler
 from pipeline.rates import Rate
-from spotter.errors import CameraError
+from spotter.errors import CameraError, LogInRefusedError
 
 log = structlog.get_logger()
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 5.0
 """Between two tries: a camera that comes back is seen within 10 s, connecting included."""
+
+REFUSED_WAIT_SECONDS = 60.0
+"""After a refused log-in: many cameras lock an account that is tried often."""
 
 STEADY_SECONDS = 10.0
 """A camera that gave pictures for so long has recovered: its next retry is quick again."""
@@ -110,8 +113,9 @@ class Feed:
             except CameraError as error:
                 if time.monotonic() - began > STEADY_SECONDS:
                     wait = self._first_wait
-                self._lost(str(error).removeprefix(f"camera '{self.name}': "), wait)
-                self._stop.wait(wait)
+                this_wait = REFUSED_WAIT_SECONDS if isinstance(error, LogInRefusedError) else wait
+                self._lost(str(error).removeprefix(f"camera '{self.name}': "), this_wait)
+                self._stop.wait(this_wait)
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
             else:
                 if not again:

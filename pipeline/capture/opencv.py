@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.capture.base import Capture, Image, VideoInfo
-from pipeline.capture.diagnosis import shown, why_not_open
-from spotter.errors import CameraError
+from pipeline.capture.diagnosis import failure, why_not_open
 from spotter.settings import Camera
 
 OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 8.0, 5.0
@@ -44,7 +43,7 @@ class OpenCVCapture(Capture):
         video = self._open()
         if not video.isOpened():
             video.release()
-            raise CameraError(f"camera '{self.name}': {shown(self.camera)}: {why_not_open(self.camera)}")
+            raise failure(self.name, self.camera, why_not_open(self.camera))
         self._video, self._index, self._position = video, 0, 0.0
         fps = float(video.get(cv2.CAP_PROP_FPS))
         known = 0 < fps <= _MOST_FPS
@@ -60,7 +59,7 @@ class OpenCVCapture(Capture):
     def seek(self, seconds: float) -> None:
         """Go on at this place of the file."""
         if not self._video.set(cv2.CAP_PROP_POS_MSEC, seconds * 1000):
-            raise CameraError(f"camera '{self.name}': {shown(self.camera)}: can't be played from {seconds:.0f} s on")
+            raise failure(self.name, self.camera, f"can't be played from {seconds:.0f} s on")
 
     def grab(self) -> bool:
         """Wait for the next picture, for at most the read timeout."""
@@ -71,7 +70,7 @@ class OpenCVCapture(Capture):
             waited = time.monotonic() - started
             silent = waited > READ_TIMEOUT_SECONDS / 2
             reason = f"no picture for {waited:.0f} s; check the camera" if silent else "the stream has broken off"
-            raise CameraError(f"camera '{self.name}': {shown(self.camera)}: {reason}")
+            raise failure(self.name, self.camera, reason)
         if self.is_file:
             self._position = self._read_position()
         self._index += 1
@@ -86,7 +85,7 @@ class OpenCVCapture(Capture):
         """The grabbed picture in colour."""
         good, image = self._video.retrieve()
         if not good or image is None or image.ndim != 3:
-            raise CameraError(f"camera '{self.name}': {shown(self.camera)}: a picture can't be decoded")
+            raise failure(self.name, self.camera, "a picture can't be decoded")
         return np.asarray(image, dtype=np.uint8)
 
     def close(self) -> None:
