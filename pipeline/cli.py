@@ -25,6 +25,7 @@ from spotter.settings import Camera, Settings, load
 
 _PROBE_SECONDS = 3.0
 _NAMELESS = "camera"
+_ANY_SIZE = 1 << 15
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
@@ -91,12 +92,13 @@ def camera() -> None:
 @click.argument("uri")
 @click.option("--username", help="For the camera's log-in.")
 @click.option("--password", envvar="SPOTTER_CAMERA_PASSWORD", help="Better as SPOTTER_CAMERA_PASSWORD.")
-def probe(uri: str, username: str | None, password: str | None) -> None:
+@click.option("--engine", type=click.Choice(["opencv", "gstreamer"]), default="opencv", show_default=True)
+def probe(uri: str, username: str | None, password: str | None, engine: str) -> None:
     """Open a camera, file or webcam number and tell what it gives."""
     tried = _camera_at(uri).model_copy(
         update={"username": username, "password": SecretStr(password) if password else None}
     )
-    capture = open_capture(_NAMELESS, tried)
+    capture = open_capture(_NAMELESS, tried, engine, longest=_ANY_SIZE)
     try:
         info = capture.open()
         frames, began = 0, time.monotonic()

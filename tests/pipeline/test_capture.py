@@ -21,6 +21,7 @@ from spotter.errors import CameraError
 from spotter.settings import Camera
 
 from .broker import free_port
+from .gst import gstreamer
 from .rtsp_camera import RtspCamera, encode_h264
 from .staging import RED_KETTLEBELL, write_clip
 
@@ -49,9 +50,11 @@ def rtsp(h264: Path) -> Iterator[RtspCamera]:
     camera.close()
 
 
-@pytest.fixture(params=["opencv"])
+@pytest.fixture(params=["opencv", "gstreamer"])
 def opened_by(request: pytest.FixtureRequest) -> Callable[[Camera], Capture]:
     """Each back end in turn."""
+    if request.param == "gstreamer":
+        gstreamer()
     return lambda camera: open_capture("rack", camera, request.param)
 
 
