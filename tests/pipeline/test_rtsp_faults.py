@@ -1,0 +1,201 @@
+"""Real RTSP cameras that fail in every way, beside one that does not, for both engines and both codecs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from pipeline.capture import Feed, open_capture
+from pipeline.capture.diagnosis import why_not_open
+from spotter.settings import Camera
+
+from .gst import gstreamer
+from .rtsp_server import GstCamera
+
+BACK_SECONDS, GAP_SECONDS = 10.0, 1.0
+FPS = 15
+
+
+class Heartbeat:
+    """How far this process itself falls behind: what the machine costs is no camera's fault."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+        self._stop = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        while not self._stop.wait(0.05):
+            now = time.monotonic()
+            self.worst, last = max(self.worst, now - last - 0.05), now
+
+
+class Steady:
+    """A camera that works, and the longest time that it gave no picture."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        eventually(lambda: feed.last_frame_at is not None, 30)
+        self._stop = threading.Event()
+        self.restart()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def restart(self) -> None:
+        self.gap, self._began, self.heartbeat = 0.0, time.monotonic(), Heartbeat()
+
+    def check(self) -> None:
+        """No more than one second of its pictures was lost, and they are still its own."""
+        self.heartbeat.stop()
+        assert self.gap <= GAP_SECONDS + 2 * self.heartbeat.worst
+        assert self.feed.state.phase == "playing"
+
+    def stop(self) -> None:
+        self._stop.set()
+        self.heartbeat.stop()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            last = self.feed.last_frame_at or 0.0
+            self.gap = max(self.gap, time.monotonic() - max(last, self._began))
+
+
+def eventually(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="class", params=["h264", "h265"])
+def codec(request: pytest.FixtureRequest) -> str:
+    gstreamer()
+    return str(request.param)
+
+
+@pytest.fixture(scope="class", params=["opencv", "gstreamer"])
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        for timeout, seconds in (("OPEN", 4.0), ("READ", 1.5)):
+            patch.setattr(f"pipeline.capture.{request.param}.{timeout}_TIMEOUT_SECONDS", seconds)
+        yield request.param
+
+
+@pytest.fixture(scope="class")
+def play(engine: str) -> Iterator[Callable[[Camera], Feed]]:
+    feeds: list[Feed] = []
+
+    def start(camera: Camera) -> Feed:
+        feed = Feed("rack", open_capture("rack", camera, engine), detect_fps=camera.detect_fps)
+        feeds.append(feed)
+        feed.start()
+        return feed
+
+    yield start
+    for feed in feeds:
+        feed.stop()
+    for feed in feeds:
+        feed.join(3)
+
+
+@pytest.fixture(scope="class")
+def cameras(codec: str) -> Iterator[tuple[GstCamera, GstCamera]]:
+    both = GstCamera(codec, fps=FPS), GstCamera(codec, fps=FPS)
+    yield both
+    for camera in both:
+        camera.kill()
+
+
+@pytest.fixture(scope="class")
+def failing(cameras: tuple[GstCamera, GstCamera], play: Callable[[Camera], Feed]) -> tuple[GstCamera, Feed]:
+    return cameras[0], play(Camera(uri=cameras[0].uri, detect_fps=FPS))
+
+
+@pytest.fixture(scope="class")
+def both_steady(cameras: tuple[GstCamera, GstCamera], play: Callable[[Camera], Feed]) -> Iterator[Steady]:
+    steady = Steady(play(Camera(uri=cameras[1].uri, detect_fps=FPS)))
+    yield steady
+    steady.stop()
+
+
+@pytest.fixture
+def steady(both_steady: Steady, failing: tuple[GstCamera, Feed]) -> Iterator[Steady]:
+    eventually(lambda: seen_since(failing[1], time.monotonic() - 1), 30)
+    both_steady.restart()
+    yield both_steady
+    both_steady.check()
+
+
+def seen_since(feed: Feed, at: float) -> bool:
+    return feed.last_frame_at is not None and feed.last_frame_at > at and feed.state.phase == "playing"
+
+
+class TestACameraThatFails:
+    def test_is_seen_again_after_it_was_killed_and_started(
+        self, failing: tuple[GstCamera, Feed], steady: Steady
+    ) -> None:
+        camera, feed = failing
+        camera.kill()
+        eventually(lambda: feed.state.phase == "retrying" and "connection refused" in (feed.state.reason or ""), 15)
+        back = camera.start()
+        eventually(lambda: seen_since(feed, back), BACK_SECONDS)
+
+    def test_is_seen_again_after_it_froze(self, failing: tuple[GstCamera, Feed], steady: Steady) -> None:
+        camera, feed = failing
+        camera.freeze()
+        eventually(lambda: feed.state.phase == "retrying" and "no picture for" in (feed.state.reason or ""), 15)
+        back = camera.thaw()
+        eventually(lambda: seen_since(feed, back), BACK_SECONDS)
+
+    def test_is_seen_again_after_it_sent_garbage(self, failing: tuple[GstCamera, Feed], steady: Steady) -> None:
+        camera, feed = failing
+        feed.take()
+        camera.toggle_garbage()
+        eventually(lambda: time.monotonic() - (feed.last_frame_at or 0) > 1.5, 15)
+        back = camera.toggle_garbage()
+        eventually(lambda: seen_since(feed, back), BACK_SECONDS)
+        eventually(lambda: looks_right(feed), BACK_SECONDS)
+
+    def test_says_that_its_log_in_is_refused(
+        self, codec: str, steady: Steady, failing: tuple[GstCamera, Feed], play: Callable[[Camera], Feed]
+    ) -> None:
+        camera = GstCamera(codec, login="viewer:right")
+        try:
+            wrong = play(Camera(uri=camera.uri, username="viewer", password=SecretStr("wrong-word")))
+            right = play(Camera(uri=camera.uri, username="viewer", password=SecretStr("right")))
+            eventually(lambda: "the log-in is refused" in (wrong.state.reason or ""), 15)
+            eventually(lambda: seen_since(right, 0), 15)
+            assert "wrong-word" not in (wrong.state.reason or "")
+        finally:
+            camera.kill()
+
+
+def looks_right(feed: Feed) -> bool:
+    """Whether its newest picture is the colour bars that the camera is sent to show: white, yellow, … blue."""
+    frame = feed.take()
+    if frame is None:
+        return False
+    bars = frame.image[40, 22:320:46].astype(int)
+    return bool((np.abs(bars[:, 1] - [180, 180, 180, 180, 16, 16, 16]) < 40).all())
+
+
+@pytest.mark.parametrize("scheme", ["basic", "digest"])
+def test_a_log_in_is_only_called_refused_when_it_was_tried(scheme: str) -> None:
+    gstreamer()
+    camera = GstCamera(login="viewer:right", scheme=scheme)
+    try:
+        elsewhere = f"rtsp://127.0.0.1:{camera.port}/elsewhere"
+        right, wrong = SecretStr("right"), SecretStr("wrong")
+        assert "no stream at this path" in why_not_open(Camera(uri=elsewhere, username="viewer", password=right))
+        assert "the log-in is refused" in why_not_open(Camera(uri=camera.uri, username="viewer", password=wrong))
+        assert "gives no video" in why_not_open(Camera(uri=camera.uri, username="viewer", password=right))
+    finally:
+        camera.kill()
