@@ -17,6 +17,8 @@ TEST_OK := $(VENV)/.test-ok$(if $(TRAIN),-train,)$(if $(GSTREAMER),-gstreamer,)
 PYGOBJECT = $(PIP) --require-hashes --no-deps -r requirements/gstreamer-build.lock && PATH="$(abspath $(BIN)):$$PATH" \
 	$(PIP) --require-hashes --no-deps --no-build-isolation --config-settings=setup-args=-Dpycairo=disabled \
 	-r requirements/gstreamer.lock
+# The wheel asks for another Python than ours, but is nothing but types.
+STUBS = $(PIP) --require-hashes --no-deps --ignore-requires-python --upgrade -r requirements/stubs.txt
 EDITABLE = $(PIP) --no-deps --no-build-isolation --editable .
 
 .PHONY: demo test check format lock clean
@@ -48,10 +50,11 @@ $(RUN_OK): requirements/run.lock pyproject.toml | $(BIN)/python
 	$(EDITABLE)
 	@touch $@
 
-$(TEST_OK): requirements/test.lock $(if $(TRAIN),requirements/train.txt) $(if $(GSTREAMER),requirements/gstreamer.lock) \
+$(TEST_OK): requirements/test.lock requirements/stubs.txt $(if $(TRAIN),requirements/train.txt) $(if $(GSTREAMER),requirements/gstreamer.lock) \
 		pyproject.toml | $(BIN)/python
 	@echo "Installing Spotter and its tools into $(VENV) …"
 	$(PIP) --require-hashes --no-deps -r requirements/test.lock
+	$(STUBS)
 	$(if $(TRAIN),$(PIP) -r requirements/train.txt)
 	$(if $(GSTREAMER),$(PYGOBJECT) $(if $(filter auto,$(GSTREAMER)),|| echo "PyGObject did not compile: tests that need GStreamer are skipped",))
 	$(EDITABLE)

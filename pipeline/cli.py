@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.capture import VideoInfo, open_capture
 from pipeline.capture.diagnosis import shown
+from pipeline.deepstream.graph import build, wants_new_mux
+from pipeline.deepstream.listed import VERSIONS, problems
+from pipeline.deepstream.printing import FORMS
+from pipeline.deepstream.printing import shown as shown_graph
 from pipeline.detection import open_finder
 from pipeline.recording import record as record_scenes
 from spotter.errors import CameraError, SettingsError, SpotterError
@@ -34,14 +39,27 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2100, 1
     "--config", type=click.Path(path_type=Path), default=Path("gym.yaml"), show_default=True, help="Settings."
 )
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1 here.")
-def pipeline(config: Path, metrics_port: int | None) -> None:
+@click.option("--print-graph", is_flag=True, help="Print DeepStream's graph, each property with its reason, and stop.")
+@click.option("--as", "form", type=click.Choice(FORMS), default="text", show_default=True, help="Form of the graph.")
+def pipeline(config: Path, metrics_port: int | None, print_graph: bool, form: str) -> None:
     """Watch the cameras and publish scenes until stopped.
 
     SIGHUP reads the settings again: cameras are added, removed and opened anew where theirs changed.
     """
+    if print_graph:
+        click.echo(_graph(load(config), form))
+        return
     from pipeline.service import run
 
     run(lambda: load(config), metrics_port=metrics_port)
+
+
+def _graph(settings: Settings, form: str) -> str:
+    graph = build(settings, new_mux=wants_new_mux(os.environ))
+    wrong = [problem for version in VERSIONS for problem in problems(graph, version)]
+    if wrong:
+        raise SpotterError("\n".join(wrong))
+    return shown_graph(graph, form)
 
 
 @click.command()

@@ -97,6 +97,7 @@ def settings_reference() -> str:
         "KioskZone": "A zone of kind `kiosk`",
         "RuleOverrides": "`rules` of a zone",
         "DetectorSettings": "`detector`",
+        "DeepStreamSettings": "`deepstream`",
         "Mqtt": "`mqtt`",
         "Redis": "`redis`",
         "Database": "`database`",

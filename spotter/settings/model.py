@@ -244,6 +244,31 @@ class Outbox(Section):
     mebibytes: int = Field(1024, ge=1, title="Size", description="the oldest scenes beyond it are dropped, and counted")
 
 
+class DeepStreamSettings(Section):
+    """What only `engine: deepstream` reads."""
+
+    max_cameras: int = Field(
+        8, ge=1, le=128, title="Most cameras", description="the detector's batch: more can't be added while running"
+    )
+    precision: Literal["fp16", "fp32", "int8"] = Field(
+        "fp16", title="Precision", description="of the TensorRT engine; int8 needs a model with Q/DQ nodes"
+    )
+    width: int = Field(
+        1920, ge=64, le=7680, multiple_of=2, title="Width", description="pixels all cameras are scaled to"
+    )
+    height: int = Field(1080, ge=64, le=4320, multiple_of=2, title="Height", description="as above")
+    gpu: int = Field(0, ge=0, le=63, title="GPU", description="which one, on a machine with several")
+    engines: Path | None = Field(
+        None, title="Engine folder", description="where engines are kept, writable; in the data folder unless given"
+    )
+    tracker_config: Path | None = Field(
+        None, title="Tracker file", description="nvtracker's own configuration instead of the one written here"
+    )
+    install: Path = Field(
+        Path("/opt/nvidia/deepstream/deepstream"), title="DeepStream", description="where it is installed"
+    )
+
+
 class DashboardSettings(Section):
     """Where the pages are served."""
 
@@ -269,6 +294,9 @@ class Settings(Section):
     database: Database | None = Field(None, title="Database", description="left out: SQLite in the data folder")
     data: Path = Field(Path("spotter-data"), title="Data folder", description="where Spotter keeps what it writes")
     rules: Rules = Field(Rules(), title="Rules", description="thresholds for sessions")
+    deepstream: DeepStreamSettings = Field(
+        DeepStreamSettings(), title="DeepStream", description="what only that engine reads"
+    )
     privacy: Privacy = Field(Privacy(), title="Privacy", description="what is kept and shown of people")
     outbox: Outbox = Field(Outbox(), title="Outbox", description="how much the camera box keeps through an outage")
     dashboard: DashboardSettings = Field(DashboardSettings(), title="Dashboard", description="where pages are served")

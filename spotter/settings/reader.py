@@ -322,6 +322,9 @@ def _resolve(settings: Settings, base: Path) -> Settings:
     update: dict[str, Any] = {"cameras": cameras, "data": _absolute(base, settings.data)}
     if settings.model is not None:
         update["model"] = _absolute(base, settings.model)
+    own = settings.deepstream
+    paths = {key: path for key in ("engines", "tracker_config") if (path := getattr(own, key)) is not None}
+    update["deepstream"] = own.model_copy(update={key: _absolute(base, path) for key, path in paths.items()})
     if settings.mqtt is not None and settings.mqtt.ca_file is not None:
         ca_file = _absolute(base, settings.mqtt.ca_file)
         update["mqtt"] = settings.mqtt.model_copy(update={"ca_file": ca_file})
