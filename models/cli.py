@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from models.commands import dataset, detection, export, labelling, training
+from models.commands import dataset, detection, export, labelling, registry, training
 
-FAMILIES = (labelling, dataset, training, detection, export)
+FAMILIES = (labelling, dataset, training, detection, export, registry)
 
 
 @click.group()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pipeline.capture import Feed, Frame, open_capture
-from pipeline.detection import best_batch, open_finder
-from pipeline.engine import Engine
+from pipeline.detection import best_batch
+from pipeline.engine import Engine, Lane
+from pipeline.renewing import RenewingFinder
 from spotter.settings import Camera, Settings
 
 
@@ -16,7 +17,7 @@ class CaptureEngine(Engine):
 
     def __init__(self, settings: Settings) -> None:
         """Raises WeightsError or SettingsError."""
-        finder = open_finder(settings)
+        finder = self._renewing = RenewingFinder(settings)
         super().__init__(finder, batch=best_batch(finder, len(settings.cameras)))
         self._captures_by, self._longest = settings.engine, finder.size
 
@@ -30,3 +31,13 @@ class CaptureEngine(Engine):
             wants=wants,
             on_frame=self.wake,
         )
+
+    def start(self, lanes: Sequence[Lane]) -> None:
+        """Begin to look, and to watch for another detector."""
+        self._renewing.start()
+        super().start(lanes)
+
+    def stop(self, seconds: float) -> None:
+        """End, waiting for at most so long."""
+        self._renewing.stop()
+        super().stop(seconds)

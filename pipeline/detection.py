@@ -15,7 +15,7 @@ from pipeline.capture.base import Image
 from spotter.detector import Detector
 from spotter.letterbox import Letterbox
 from spotter.settings import Settings
-from spotter.weights import weights_path
+from spotter.weights import weights_in_use
 
 LEAST_SCORE = 0.1
 """What the detector gives out: less than any track takes, because previews blur whatever may be a person."""
@@ -64,9 +64,9 @@ class OnnxFinder:
 
 
 def open_finder(settings: Settings) -> OnnxFinder:
-    """The detector that the settings name, warm. Raises WeightsError."""
+    """The detector in use, warm. Raises WeightsError."""
     detector = Detector(
-        weights_path(settings.model),
+        weights_in_use(settings),
         confidence=LEAST_SCORE,
         iou=settings.detector.iou,
         threads=settings.detector.threads,

@@ -55,6 +55,8 @@ class Detector:
     """The longer side of the network's input, in pixels."""
     dynamic_batch: bool
     layout: Layout
+    metadata: Mapping[str, str]
+    """What the file says of itself."""
 
     def __init__(
         self,
@@ -155,8 +157,8 @@ class Detector:
         shape = first.shape
         if len(shape) != 4 or shape[1] != 3 or len(self._session.get_inputs()) != 1:
             raise self._refused(f"its input {first.name!r} has shape {shape}, not [batch, 3, height, width]")
-        self._metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
-        open_side = _metadata_size(self._metadata)
+        self.metadata = self._session.get_modelmeta().custom_metadata_map
+        open_side = _metadata_size(self.metadata)
         height, width = (side if isinstance(side, int) and side > 0 else open_side for side in shape[2:])
         self._input_name = first.name
         self._dtype: type[np.generic] = np.float16 if first.type == "tensor(float16)" else np.float32
@@ -178,7 +180,7 @@ class Detector:
                 raise self._refused(f"it does not run at {width}x{height} ({_first_line(error)})") from None
         if len(shape) != 3:
             raise self._refused(f"its output {output.name!r} has shape {shape}, not one of YOLOv5's")
-        names = _metadata_names(self._metadata)
+        names = _metadata_names(self.metadata)
         self.layout = self._layout_of(shape[1], shape[2], len(names) if names else None)
         count = shape[2] - 5 if self.layout == "classic" else shape[1] - 4
         self.labels = names or tuple(f"class{i}" for i in range(count))

@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from spotter.errors import WeightsError
+from spotter.model_store import FOLDER, ModelStore
+from spotter.settings import Settings
 
 SHIPPED = "gym-yolov5n.onnx"
 
@@ -26,3 +28,16 @@ def weights_path(model: Path | None) -> Path:
     if not model.is_file():
         raise WeightsError(f"weights {model}: no such file; check `model:` in the settings")
     return model
+
+
+def store_of(settings: Settings) -> ModelStore:
+    """The detectors of an installation."""
+    return ModelStore(settings.data / FOLDER)
+
+
+def weights_in_use(settings: Settings) -> Path:
+    """The file that the settings name; else the detector chosen by `spotter model use`; else the shipped one.
+
+    Raises WeightsError.
+    """
+    return weights_path(settings.model if settings.model is not None else store_of(settings).chosen())

@@ -1,4 +1,4 @@
-"""Reads official YOLOv5 checkpoints without running what they contain.
+"""Reads YOLOv5 checkpoints without running what they contain.
 
 A checkpoint is a zip with a pickle, and a pickle is a program. This reader knows the few names that YOLOv5's
 checkpoints use, stands inert objects in for the classes among them, and refuses every other name before anything of
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.yolov5 import SIZES
+from models.yolov5.pickled import INERT, KNOWN, STORAGES, meaning
 from spotter.errors import SpotterError
 
 if TYPE_CHECKING:
@@ -30,39 +31,9 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES = 2 << 30
 """More than the largest official checkpoint unpacks to (yolov5x6: 0.6 GB); guards against zip bombs."""
 
-_STORAGES: dict[str, type[np.generic]] = {
-    "torch DoubleStorage": np.float64,
-    "torch FloatStorage": np.float32,
-    "torch HalfStorage": np.float16,
-    "torch LongStorage": np.int64,
-    "torch IntStorage": np.int32,
-    "torch BoolStorage": np.bool_,
-}
-_INERT = frozenset(
-    {
-        *(f"models.common {n}" for n in ("Bottleneck", "C3", "Concat", "Conv", "Focus", "SPP", "SPPF")),
-        *(f"models.yolo {n}" for n in ("Detect", "DetectionModel", "Model")),
-        "torch.nn.modules.activation SiLU",
-        "torch.nn.modules.batchnorm BatchNorm2d",
-        "torch.nn.modules.container ModuleList",
-        "torch.nn.modules.container Sequential",
-        "torch.nn.modules.conv Conv2d",
-        "torch.nn.modules.linear Identity",
-        "torch.nn.modules.pooling MaxPool2d",
-        "torch.nn.modules.upsampling Upsample",
-        "torch Size",
-    }
-)
-_BUILDERS = frozenset(
-    {
-        "__builtin__ set",
-        "builtins set",
-        "collections OrderedDict",
-        "torch._utils _rebuild_tensor_v2",
-        "torch._utils _rebuild_parameter",
-    }
-)
-_KNOWN = _INERT | _BUILDERS | frozenset(_STORAGES)
+_STRIDES_BY_LAYERS = {25: "", 34: "6"}
+_LETTERS = {-(-int(64 * width) // 8) * 8: letter for letter, (_, width) in SIZES.items() if len(letter) == 1}
+"""Size by the channels of the first layer."""
 
 # What the unpickler raises on damaged input; a hostile file can reach any of them.
 _DAMAGE = (
@@ -77,11 +48,16 @@ class CheckpointError(SpotterError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The tensors of a checkpoint by name (`model.0.conv.weight`, ...), its class labels and its size letter."""
+    """The tensors of a checkpoint by name (`model.0.conv.weight`, ...), its class labels and its variant."""
 
     tensors: Mapping[str, NDArray[Any]]
     labels: tuple[str, ...]
     size: str
+    """One of `SIZES`."""
+    sources: tuple[tuple[int, ...], ...]
+    """From which layers each layer reads, -1 being the one before."""
+    anchor_free: bool
+    """Whether it is a YOLOv5u."""
 
 
 class _Inert:
@@ -90,9 +66,13 @@ class _Inert:
     def __init__(self, *arguments: object) -> None:
         self.arguments = arguments
 
+    def __setstate__(self, state: object) -> None:
+        """Keep what `BUILD` brings: a module's attributes, or an array's shape and bytes, which nobody needs."""
+        vars(self).update(state if isinstance(state, dict) else {"state": state})
+
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read an official YOLOv5 checkpoint (release 6 or 7).
+    """Read a YOLOv5 checkpoint (release 6 or 7, n to x, three strides or four; as trained or official) or a YOLOv5u.
 
     Raises `CheckpointError` where the file is missing, damaged, no YOLOv5, or names anything unknown.
     """
@@ -114,14 +94,25 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_checkpoint(path: Path) -> YoloV5:
-    """The network that an official checkpoint describes, in float32 and evaluation mode."""
+    """The network that a checkpoint describes, in float32 and evaluation mode."""
     import torch
 
+    from models.yolov5.anchor_free import YoloV5u
     from models.yolov5.network import YoloV5
 
     checkpoint = read_checkpoint(path)
-    network = YoloV5(checkpoint.labels, checkpoint.size)
+    network = (YoloV5u if checkpoint.anchor_free else YoloV5)(checkpoint.labels, checkpoint.size)
+    wanted = (*(layer[0] for layer in network.layout), network.head_inputs)
+    if checkpoint.sources != wanted:
+        number = next((i for i, (a, b) in enumerate(zip(checkpoint.sources, wanted, strict=False)) if a != b), -1)
+        raise CheckpointError(
+            f"checkpoint {path}: another network than YOLOv5's: its layer {number} reads other layers"
+        )
     own = network.state_dict()
+    foreign = [name for name in checkpoint.tensors if name not in own and name.split(".")[-1] != "anchor_grid"]
+    foreign = [name for name in foreign if ".dfl." not in name]  # a constant: the numbers 0 to 15
+    if foreign:
+        raise CheckpointError(f"checkpoint {path}: another network than YOLOv5's: it has a layer {foreign[0]}")
     state = {
         name: torch.from_numpy(np.array(array)).to(own[name].dtype)
         for name, array in checkpoint.tensors.items()
@@ -131,7 +122,7 @@ def load_checkpoint(path: Path) -> YoloV5:
         network.load_state_dict(state)
     except RuntimeError as error:
         cause = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"checkpoint {path}: its layers are not those of YOLOv5 n, s, m or l ({cause})") from None
+        raise CheckpointError(f"checkpoint {path}: its layers are not those of YOLOv5 n to x ({cause})") from None
     return network.eval()
 
 
@@ -143,18 +134,25 @@ def _unpickle(archive: zipfile.ZipFile, path: Path) -> object:
     if len(pickles) != 1:
         raise CheckpointError(f"checkpoint {path}: a zip without one data.pkl; it is no torch checkpoint")
     program = archive.read(pickles[0])
-    for opcode, argument, _ in pickletools.genops(program):
-        if opcode.name == "GLOBAL":
-            _check_known(str(argument), path)
+    _check_known(
+        {str(argument) for opcode, argument, _ in pickletools.genops(program) if opcode.name == "GLOBAL"}, path
+    )
     return _Reader(archive, pickles[0].removesuffix("data.pkl"), program, path).load()
 
 
-def _check_known(name: str, path: Path) -> None:
-    if name not in _KNOWN:
-        raise CheckpointError(
-            f"checkpoint {path}: refused, because it names {name.replace(' ', '.')}, "
-            "which YOLOv5 checkpoints do not contain; use an official one"
-        )
+def _check_known(names: set[str], path: Path) -> None:
+    """Raise CheckpointError where a name is none of YOLOv5's, with what that says about the file."""
+    unknown = sorted(names - KNOWN)
+    if not unknown:
+        return
+    what = next(filter(None, map(meaning, unknown)), None)
+    # A builtin beside a layer says less than the layer.
+    telling = sorted(unknown, key=lambda name: (what is None or meaning(name) is None, "builtin" in name))
+    shown = ", ".join(name.replace(" ", ".") for name in telling[:3]) + (", …" if len(telling) > 3 else "")
+    raise CheckpointError(
+        f"checkpoint {path}: refused, because it names {shown}, which YOLOv5's detection checkpoints do not contain"
+        + (f": it is {what}" if what else "; nothing of it was run")
+    )
 
 
 class _Reader(pickle._Unpickler):  # the one in Python: the one in C lets a memo index of a few bytes claim gigabytes
@@ -167,7 +165,7 @@ class _Reader(pickle._Unpickler):  # the one in Python: the one in C lets a memo
         self._path = path
         self._storages: dict[str, NDArray[Any]] = {}
         # Made anew for each file: a pickle may set attributes of what it is handed, and must not change ours.
-        self._names: dict[str, Any] = {name: type(name.split()[-1], (_Inert,), {}) for name in _INERT | set(_STORAGES)}
+        self._names: dict[str, Any] = {name: type(name.split()[-1], (_Inert,), {}) for name in INERT | set(STORAGES)}
         self._names |= {
             "__builtin__ set": set,
             "builtins set": set,
@@ -175,11 +173,11 @@ class _Reader(pickle._Unpickler):  # the one in Python: the one in C lets a memo
             "torch._utils _rebuild_tensor_v2": lambda *arguments: _tensor(*arguments),
             "torch._utils _rebuild_parameter": lambda data, *_: data,
         }
-        self._dtypes = {id(self._names[name]): dtype for name, dtype in _STORAGES.items()}
+        self._dtypes = {id(self._names[name]): dtype for name, dtype in STORAGES.items()}
 
     def find_class(self, module: str, name: str, /) -> Any:
         full = f"{module} {name}"
-        _check_known(full, self._path)
+        _check_known({full}, self._path)
         return self._names[full]
 
     def persistent_load(self, pid: Any) -> NDArray[Any]:
@@ -217,11 +215,25 @@ def _to_checkpoint(root: object) -> Checkpoint:
     _collect(model, "", tensors, depth=0)
     names = state["names"]
     labels = tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
-    multiples = (state["yaml"]["depth_multiple"], state["yaml"]["width_multiple"])
-    sizes = [letter for letter, pair in SIZES.items() if pair == multiples]
-    if not sizes:
-        raise pickle.UnpicklingError(f"depth and width multiples {multiples} are none of YOLOv5 n, s, m, l")
-    return Checkpoint(tensors, labels, sizes[0])
+    layers = list(vars(state["_modules"]["model"])["_modules"].values())
+    sources = tuple(_sources(layer) for layer in layers)
+    if len(sources) not in _STRIDES_BY_LAYERS:
+        raise pickle.UnpicklingError(f"its {len(sources)} layers are not the 25 or 34 of YOLOv5")
+    stem = len(tensors["model.0.conv.weight"])
+    letter = _LETTERS.get(stem)
+    if letter is None:
+        raise pickle.UnpicklingError(f"its first layer has {stem} channels, as none of YOLOv5 n, s, m, l, x")
+    anchor_free = f"model.{len(sources) - 1}.cv2.0.0.conv.weight" in tensors
+    return Checkpoint(tensors, labels, letter + _STRIDES_BY_LAYERS[len(sources)], sources, anchor_free)
+
+
+def _sources(layer: object) -> tuple[int, ...]:
+    """From which layers a layer reads: YOLOv5 notes it as `f`."""
+    value = vars(layer)["f"]
+    values = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(v, int) for v in values):
+        raise pickle.UnpicklingError("a layer does not say what it reads")
+    return tuple(values)
 
 
 def _collect(module: _Inert, prefix: str, into: dict[str, NDArray[Any]], depth: int) -> None:

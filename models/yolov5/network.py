@@ -1,6 +1,7 @@
-"""The YOLOv5 network: backbone, feature pyramid and anchor head as one list of 25 layers.
+"""The YOLOv5 network: backbone, feature pyramid and anchor head as one list of 25 layers, or 34 with four strides.
 
-The layer numbers are those of the official definition (`yolov5n.yaml` of release 6), so checkpoints load by name.
+The layer numbers are those of the official definitions (`yolov5n.yaml` and `yolov5n6.yaml` of release 6), so
+checkpoints load by name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ ANCHORS_PX = (
     ((116, 90), (156, 198), (373, 326)),
 )
 """Width and height of the three anchors at each stride, in pixels (k-means over COCO, by YOLOv5's authors)."""
+
+STRIDES_P6 = (8, 16, 32, 64)
+ANCHORS_P6_PX = (
+    ((19, 27), (44, 40), (38, 94)),
+    ((96, 68), (86, 152), (180, 137)),
+    ((140, 301), (303, 264), (238, 542)),
+    ((436, 615), (739, 380), (925, 792)),
+)
+"""The same for networks with four strides, at 1280 pixels."""
 
 BOX_ROWS = 5  # x, y, width, height, objectness: what an anchor predicts besides its classes
 
@@ -53,6 +63,37 @@ _LAYOUT: tuple[tuple[tuple[int, ...], str, int, int, bool], ...] = (
 )
 _HEAD_INPUTS = (17, 20, 23)
 
+_LAYOUT_P6: tuple[tuple[tuple[int, ...], str, int, int, bool], ...] = (
+    *_LAYOUT[:7],
+    ((-1,), "down", 768, 1, False),
+    ((-1,), "c3", 768, 3, True),
+    ((-1,), "down", 1024, 1, False),
+    ((-1,), "c3", 1024, 3, True),
+    ((-1,), "sppf", 1024, 1, False),
+    ((-1,), "point", 768, 1, False),
+    ((-1,), "up", 0, 1, False),
+    ((-1, 8), "concat", 0, 1, False),
+    ((-1,), "c3", 768, 3, False),
+    ((-1,), "point", 512, 1, False),
+    ((-1,), "up", 0, 1, False),
+    ((-1, 6), "concat", 0, 1, False),
+    ((-1,), "c3", 512, 3, False),
+    ((-1,), "point", 256, 1, False),
+    ((-1,), "up", 0, 1, False),
+    ((-1, 4), "concat", 0, 1, False),
+    ((-1,), "c3", 256, 3, False),
+    ((-1,), "down", 256, 1, False),
+    ((-1, 20), "concat", 0, 1, False),
+    ((-1,), "c3", 512, 3, False),
+    ((-1,), "down", 512, 1, False),
+    ((-1, 16), "concat", 0, 1, False),
+    ((-1,), "c3", 768, 3, False),
+    ((-1,), "down", 768, 1, False),
+    ((-1, 12), "concat", 0, 1, False),
+    ((-1,), "c3", 1024, 3, False),
+)
+_HEAD_INPUTS_P6 = (23, 26, 29, 32)
+
 
 class Detect(nn.Module):
     """The anchor head: one 1x1 convolution per stride, and the decoding of what it gives into boxes."""
@@ -63,7 +104,10 @@ class Detect(nn.Module):
         super().__init__()
         self.classes = classes
         self.outputs = classes + BOX_ROWS
-        self.register_buffer("anchors", torch.tensor(ANCHORS_PX).float() / torch.tensor(STRIDES).view(3, 1, 1))
+        four = len(channels) == len(STRIDES_P6)
+        self.strides: tuple[int, ...] = STRIDES_P6 if four else STRIDES
+        anchors = torch.tensor(ANCHORS_P6_PX if four else ANCHORS_PX).float()
+        self.register_buffer("anchors", anchors / torch.tensor(self.strides).view(-1, 1, 1))
         self.m = nn.ModuleList(nn.Conv2d(c, self.outputs * self.anchors.shape[1], 1) for c in channels)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -78,7 +122,7 @@ class Detect(nn.Module):
     def decode(self, raw: Sequence[Tensor]) -> Tensor:
         """`[batch, N, 5 + classes]`: centre x, y, width, height in pixels, objectness, class scores."""
         rows = []
-        for anchors, stride, y in zip(self.anchors, STRIDES, raw, strict=True):
+        for anchors, stride, y in zip(self.anchors, self.strides, raw, strict=True):
             batch, count, height, width, _ = y.shape
             grid_y, grid_x = torch.meshgrid(
                 torch.arange(height, device=y.device), torch.arange(width, device=y.device), indexing="ij"
@@ -92,7 +136,7 @@ class Detect(nn.Module):
 
     def set_priors(self, size: int = 640) -> None:
         """Biases so that the untrained head expects about 8 objects a picture of `size` and rare classes."""
-        for conv, stride in zip(self.m, STRIDES, strict=True):
+        for conv, stride in zip(self.m, self.strides, strict=True):
             assert isinstance(conv, nn.Conv2d)
             assert conv.bias is not None
             bias = conv.bias.view(-1, self.outputs).detach()
@@ -109,9 +153,12 @@ class YoloV5(nn.Module):
         depth, width = SIZES[size]
         self.labels = tuple(labels)
         self.variant = size
+        four = size.endswith("6")
+        self.layout = _LAYOUT_P6 if four else _LAYOUT
+        self.head_inputs: tuple[int, ...] = _HEAD_INPUTS_P6 if four else _HEAD_INPUTS
         channels: list[int] = []
         layers: list[nn.Module] = []
-        for sources, block, c, repeats, shortcut in _LAYOUT:
+        for sources, block, c, repeats, shortcut in self.layout:
             c_in = channels[-1] if channels else 3
             c_out = math.ceil(c * width / 8) * 8
             if block == "stem":
@@ -131,13 +178,13 @@ class YoloV5(nn.Module):
                 layers.append(Concat())
                 c_out = sum(channels[s] for s in sources)
             channels.append(c_out)
-        layers.append(Detect(len(self.labels), [channels[i] for i in _HEAD_INPUTS]))
+        layers.append(Detect(len(self.labels), [channels[i] for i in self.head_inputs]))
         self.model = nn.Sequential(*layers)
 
     @property
     def head(self) -> Detect:
         """The anchor head."""
-        last = self.model[len(_LAYOUT)]
+        last = self.model[len(self.layout)]
         assert isinstance(last, Detect)
         return last
 
@@ -153,14 +200,14 @@ class YoloV5(nn.Module):
         """What the head reads: one feature map per stride; `begun` is what `trunk` gave, where that is done already."""
         kept = list(begun)
         x = kept[-1] if kept else x
-        for number in range(len(kept), len(_LAYOUT)):
-            sources, layer = _LAYOUT[number][0], self.model[number]
+        for number in range(len(kept), len(self.layout)):
+            sources, layer = self.layout[number][0], self.model[number]
             x = layer([x if s == -1 else kept[s] for s in sources]) if len(sources) > 1 else layer(x)
             kept.append(x)
-        return [kept[i] for i in _HEAD_INPUTS]
+        return [kept[i] for i in self.head_inputs]
 
     def forward(self, x: Tensor) -> list[Tensor] | Tensor:
-        """Images `[batch, 3, height, width]`, RGB in 0..1, sides multiples of 32."""
+        """Images `[batch, 3, height, width]`, RGB in 0..1, sides multiples of 32 (64 with four strides)."""
         raw: list[Tensor] = self.head(self.features(x))
         return raw if self.training else self.head.decode(raw)
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from models.yolov5.network import BOX_ROWS, YoloV5
+from models.yolov5.anchor_free import YoloV5u
+from models.yolov5.checkpoint import CheckpointError
+from models.yolov5.network import BOX_ROWS, STRIDES, YoloV5
 
 SPORTS_BALL = "sports ball"
 BALLS = frozenset({"med_ball", "lacrosse_ball", "aqua_ball", "exercise_ball"})
@@ -19,6 +21,8 @@ NEW_CLASS_BIAS = -4.0  # a score of 2 %: rare, but within reach of the gradient
 
 def transfer(start: YoloV5, labels: Sequence[str], seed: int = 0) -> YoloV5:
     """A network for `labels` with every weight of `start` except class rows that `start` has no counterpart for."""
+    if isinstance(start, YoloV5u) or start.head.strides != STRIDES:
+        raise CheckpointError("training starts from a classic YOLOv5 with three strides (n, s, m, l, x), not P6 or u")
     network = YoloV5(labels, start.variant)
     state = {k: v for k, v in start.state_dict().items() if not k.startswith(f"model.{len(start.model) - 1}.m.")}
     network.load_state_dict(state, strict=False)
