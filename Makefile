@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs Spotter on the bundled footage
 # make test   sets everything up and runs every test (TRAIN=1: those that need torch too)
 # make check  formatting, lint and types
+# make translations   takes new texts of the dashboard into its catalogues, to be translated
 # make lock   resolves requirements/*.lock again (needs uv)
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ PYGOBJECT = $(PIP) --require-hashes --no-deps -r requirements/gstreamer-build.lo
 STUBS = $(PIP) --require-hashes --no-deps --ignore-requires-python --upgrade -r requirements/stubs.txt
 EDITABLE = $(PIP) --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test check format lock translations clean
 
 demo: $(RUN_OK)
 	$(BIN)/spotter demo
@@ -59,6 +60,15 @@ $(TEST_OK): requirements/test.lock requirements/stubs.txt $(if $(TRAIN),requirem
 	$(if $(GSTREAMER),$(PYGOBJECT) $(if $(filter auto,$(GSTREAMER)),|| echo "PyGObject did not compile: tests that need GStreamer are skipped",))
 	$(EDITABLE)
 	@touch $@ $(RUN_OK)
+
+TEXTS := dashboard/translations
+
+translations: $(TEST_OK)
+	@mkdir -p build
+	cd dashboard && ../$(BIN)/pybabel -q extract -F translations/babel.cfg -k _l -k mark -k t --add-location file \
+	  --sort-output --omit-header --no-wrap -o ../build/messages.pot .
+	for language in ko; do $(BIN)/pybabel -q update -i build/messages.pot -o $(TEXTS)/$$language.po -l $$language \
+	  --no-fuzzy-matching --ignore-obsolete --omit-header --no-wrap; done
 
 PIN = uv pip compile --universal --python-version 3.10 --generate-hashes --no-header --no-annotate
 RESOLVE = $(PIN) --no-emit-package opencv-python pyproject.toml requirements/build.in

@@ -8,13 +8,15 @@ import structlog
 from apiflask import APIFlask
 from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_bootstrap import Bootstrap5
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import spotter
-from dashboard import api, auth, charts, database, equipment, health, keys, security, sessions
+from dashboard import api, auth, charts, database, equipment, health, keys, language, security, sessions
 from dashboard.context import Context, attach, current
+from dashboard.language import mark
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
 from dashboard.live.watcher import Watcher
@@ -25,13 +27,15 @@ from spotter.settings import Settings
 log = structlog.get_logger()
 
 _EXPLAINED = {
-    400: ("That request was not understood", "Go back, load the page again and try once more."),
-    403: ("Not for you", "You may not see this page."),
-    404: ("There is nothing here", "The address may have changed; the menu leads to every page."),
-    405: ("That does not work here", "Go back and use the page's own buttons."),
-    413: ("That was too much at once", "Send less and try again."),
-    429: ("Too many attempts", "Wait a minute and try again."),
+    400: (mark("That request was not understood"), mark("Go back, load the page again and try once more.")),
+    403: (mark("Not for you"), mark("You may not see this page.")),
+    404: (mark("There is nothing here"), mark("The address may have changed; the menu leads to every page.")),
+    405: (mark("That does not work here"), mark("Go back and use the page's own buttons.")),
+    413: (mark("That was too much at once"), mark("Send less and try again.")),
+    429: (mark("Too many attempts"), mark("Wait a minute and try again.")),
 }
+
+_UNEXPLAINED = (mark("That did not work"), mark("Try again; if it stays so, look at the dashboard's log."))
 
 
 def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> Flask:
@@ -61,6 +65,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     database.init_app(app)
     security.init_app(app, redis_url)
     app.config.update(overrides or {})
+    language.init_app(app)
     Bootstrap5(app)
     health.init_app(app, context)
     auth.init_app(app)
@@ -80,6 +85,7 @@ def _common() -> dict[str, Any]:
         "timezone": context.settings.timezone,
         "version": spotter.__version__,
         "person": auth.person,
+        "role_name": auth.role_name,
     }
 
 
@@ -91,18 +97,20 @@ def _explain_http(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400 or error.response is not None:
         return error
-    title, advice = _EXPLAINED.get(code, (error.name, "Try again; if it stays so, look at the dashboard's log."))
+    title, advice = _EXPLAINED.get(code, _UNEXPLAINED)
     if _wants_json():
         return jsonify(status=code, title=title, detail=error.description), code
-    return render_template("error.html", title=title, advice=advice, detail=None), code
+    return render_template("error.html", title=gettext(title), advice=gettext(advice), detail=None), code
 
 
 def _explain_database(error: SQLAlchemyError) -> ResponseReturnValue:
     reason = database.what_is_wrong(error, current().engine)
     log.error("query_failed", reason=reason)
-    title, advice = "The database does not answer", "Nothing is lost: the camera boxes keep what it misses."
+    title = mark("The database does not answer")
+    advice = mark("Nothing is lost: the camera boxes keep what it misses.")
     # Nobody can be known as signed in without the database, so only the one reason without an address is shown.
     detail = reason if reason == database.MISSING_TABLES else None
     if _wants_json():
         return jsonify(status=503, title=title), 503
-    return render_template("error.html", title=title, advice=advice, detail=detail, bare=True), 503
+    shown = {"title": gettext(title), "advice": gettext(advice), "detail": gettext(detail) if detail else None}
+    return render_template("error.html", **shown, bare=True), 503

@@ -7,6 +7,8 @@ from typing import cast
 import structlog
 from flask import Blueprint, Flask, abort, flash, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField, SubmitField
@@ -21,7 +23,10 @@ log = structlog.get_logger()
 
 bp = Blueprint("auth", __name__)
 
-PUBLIC = {"static", "bootstrap.static", "auth.login", "auth.setup", "health.healthz", "health.livez", "health.metrics"}
+PUBLIC = {
+    *("static", "bootstrap.static", "auth.login", "auth.setup", "language.choose"),
+    *("health.healthz", "health.livez", "health.metrics"),
+}
 """All that a stranger may ask for; `health.metrics` has a rule of its own."""
 
 ANSWERED_WITH_401 = {"live.events", "live.state", "live.preview"}
@@ -37,38 +42,38 @@ class LoginForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """Name and password."""
 
     name = StringField(
-        "Name",
-        [DataRequired("Type your name."), Length(max=users.LONGEST_NAME)],
+        _l("Name"),
+        [DataRequired(_l("Type your name.")), Length(max=users.LONGEST_NAME)],
         render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"},
     )
     password = PasswordField(
-        "Password",
-        [DataRequired("Type your password."), Length(max=users.LONGEST_PASSWORD)],
+        _l("Password"),
+        [DataRequired(_l("Type your password.")), Length(max=users.LONGEST_PASSWORD)],
         render_kw={"autocomplete": "current-password"},
     )
-    submit = SubmitField("Sign in")
+    submit = SubmitField(_l("Sign in"))
 
 
 class SetupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The first person's name and password."""
 
     name = StringField(
-        "Your name",
-        [DataRequired("Choose a name."), Length(max=users.LONGEST_NAME)],
+        _l("Your name"),
+        [DataRequired(_l("Choose a name.")), Length(max=users.LONGEST_NAME)],
         render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"},
     )
     password = PasswordField(
-        "Password",
-        [DataRequired("Choose a password."), Length(max=users.LONGEST_PASSWORD)],
-        description=f"At least {users.SHORTEST_PASSWORD} characters. A few unrelated words do well.",
+        _l("Password"),
+        [DataRequired(_l("Choose a password.")), Length(max=users.LONGEST_PASSWORD)],
+        description=_l("At least %(count)s characters. A few unrelated words do well.", count=users.SHORTEST_PASSWORD),
         render_kw={"autocomplete": "new-password"},
     )
     repeated = PasswordField(
-        "Password again",
-        [EqualTo("password", "The two passwords differ.")],
+        _l("Password again"),
+        [EqualTo("password", _l("The two passwords differ."))],
         render_kw={"autocomplete": "new-password"},
     )
-    submit = SubmitField("Start using Spotter")
+    submit = SubmitField(_l("Start using Spotter"))
 
 
 def init_app(app: Flask) -> None:
@@ -94,6 +99,11 @@ def is_signed_in() -> bool:
 def person() -> users.User | None:
     """Who is signed in."""
     return cast(users.User, current_user) if is_signed_in() else None
+
+
+def role_name(role: str) -> str:
+    """What a role is called in the language of the one who asks."""
+    return gettext(users.ROLE_NAMES.get(role, role))
 
 
 def _require_login() -> ResponseReturnValue | None:
@@ -132,7 +142,7 @@ def login() -> ResponseReturnValue:
             log.info("signed_in", user=user.name, address=client_address())
             return redirect(target)
         log.warning("sign_in_refused", address=client_address())
-        flash("That name and password do not fit together.", "danger")
+        flash(gettext("That name and password do not fit together."), "danger")
     return render_template("auth/login.html", form=form, set_up=database.any_user())
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
+from dashboard.language import chosen
 from dashboard.usage_hours import HOURS, EquipmentUse
 from spotter.catalog import Catalog
 
@@ -47,16 +49,20 @@ def hours_chart(kinds: list[EquipmentUse], days: int, catalog: Catalog) -> dict[
         {"name": name, "x": hours, "y": [round(seconds / 60 / days, 1) for seconds in by_hour]}
         for name, by_hour in _series(kinds, catalog)
     ]
-    return {"kind": "hours", "series": series, "unit": "min", "y": "Minutes in use" if days == 1 else "Minutes a day"}
+    title = gettext("Minutes in use") if days == 1 else gettext("Minutes a day")
+    return {"kind": "hours", "series": series, "unit": gettext("min"), "y": title}
 
 
 def totals_chart(kinds: list[EquipmentUse], catalog: Catalog) -> dict[str, Any]:
     """Use in the period for each kind, most used on top; in minutes where hours would all be fractions."""
     most = max((kind.seconds for kind in kinds), default=0.0)
-    name, unit, seconds = ("Hours", "h", 3600) if most >= 2 * 3600 else ("Minutes", "min", 60)
+    if most >= 2 * 3600:
+        name, unit, seconds = gettext("Hours"), gettext("h"), 3600
+    else:
+        name, unit, seconds = gettext("Minutes"), gettext("min"), 60
     return {
         "kind": "totals",
-        "names": [catalog.name(kind.equipment) for kind in kinds],
+        "names": [catalog.name(kind.equipment, chosen()) for kind in kinds],
         "values": [round(kind.seconds / seconds, 2) for kind in kinds],
         "axis": name,
         "unit": unit,
@@ -65,10 +71,10 @@ def totals_chart(kinds: list[EquipmentUse], catalog: Catalog) -> dict[str, Any]:
 
 def _series(kinds: list[EquipmentUse], catalog: Catalog) -> list[tuple[str, list[float]]]:
     shown = kinds if len(kinds) <= MOST_SERIES else kinds[: MOST_SERIES - 1]
-    series = [(catalog.name(kind.equipment), kind.seconds_by_hour) for kind in shown]
+    series = [(catalog.name(kind.equipment, chosen()), kind.seconds_by_hour) for kind in shown]
     rest = kinds[len(shown) :]
     if rest:
-        series.append(("Other", [sum(kind.seconds_by_hour[hour] for kind in rest) for hour in range(HOURS)]))
+        series.append((gettext("Other"), [sum(kind.seconds_by_hour[hour] for kind in rest) for hour in range(HOURS)]))
     return series
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAl
 from sqlalchemy.orm import Session
 
 from dashboard.context import current
+from dashboard.language import mark
 from spotter.database.engine import explain
 from spotter.database.tables import UsageSessionRow, UserRow
 from spotter.errors import ServerError
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 
 NEEDED_TABLES = (UserRow.__tablename__, UsageSessionRow.__tablename__)
 
-MISSING_TABLES = "the database has no Spotter tables yet; run: spotter db upgrade"
+MISSING_TABLES = mark("the database has no Spotter tables yet; run: spotter db upgrade")
 
 
 def init_app(app: Flask) -> None:

@@ -7,20 +7,22 @@ from typing import NamedTuple
 
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard import database
 from dashboard.charts import hours_chart, totals_chart
 from dashboard.context import current
+from dashboard.language import chosen, mark
 from dashboard.session_query import LONGEST_SESSION
-from dashboard.times import day_start, length, local_day
+from dashboard.times import day_start, length, local_day, short_day
 from dashboard.usage_hours import EquipmentUse, Use, tally, total_by_hour
 from spotter.database.tables import UsageSessionRow
 
 bp = Blueprint("equipment", __name__)
 
-PERIODS = {"today": ("Today", 1), "7d": ("7 days", 7), "30d": ("30 days", 30)}
+PERIODS = {"today": (mark("Today"), 1), "7d": (mark("7 days"), 7), "30d": (mark("30 days"), 30)}
 DEFAULT_PERIOD = "7d"
 
 
@@ -36,22 +38,23 @@ class Period(NamedTuple):
 def index() -> ResponseReturnValue:
     """Use per hour of day and per kind."""
     context = current()
-    chosen = request.args.get("period", DEFAULT_PERIOD)
-    if chosen not in PERIODS:
-        chosen = DEFAULT_PERIOD
+    wanted = request.args.get("period", DEFAULT_PERIOD)
+    if wanted not in PERIODS:
+        wanted = DEFAULT_PERIOD
     opened = database.session()
-    period = since_first_session(opened, last_days(PERIODS[chosen][1], datetime.now(timezone.utc)))
+    period = since_first_session(opened, last_days(PERIODS[wanted][1], datetime.now(timezone.utc)))
     kinds = tally(uses(opened, period), period.begin, period.end, context.zone)
     hours = total_by_hour(kinds)
     peak = max(range(len(hours)), key=hours.__getitem__) if any(hours) else None
     return render_template(
         "equipment/equipment.html",
-        periods=[(key, name) for key, (name, _) in PERIODS.items()],
-        chosen=chosen,
+        periods=[(key, gettext(name)) for key, (name, _) in PERIODS.items()],
+        chosen=wanted,
         period=period,
-        begin=period.begin.astimezone(context.zone),
+        begin=local_day(period.begin, context.zone),
+        short_day=short_day,
         kinds=kinds,
-        name=context.catalog.name,
+        name=lambda label: context.catalog.name(label, chosen()),
         length=length,
         peak=peak,
         minutes_by_hour=[(hour, seconds / 60 / period.days) for hour, seconds in enumerate(hours)],
@@ -78,7 +81,7 @@ def card(label: str) -> ResponseReturnValue:
     return render_template(
         "equipment/card.html",
         label=label,
-        card=entry.en,
+        card=entry.card(chosen()),
         use=kinds[0] if kinds else EquipmentUse(label),
         length=length,
     )

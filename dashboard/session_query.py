@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext
 from sqlalchemy import Select, String, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -54,10 +55,12 @@ def read_filter(arguments: Mapping[str, str], site: str, zone: ZoneInfo) -> tupl
         text = arguments.get(name, "").strip()
         moments[name] = parse_local(text, zone, end=is_end) if text else None
         if text and moments[name] is None:
-            problems.append(f"“{name}” is not a day or time, such as 2026-11-22 or 2026-11-22T18:00.")
+            problems.append(
+                gettext("“%(name)s” is not a day or time, such as 2026-11-22 or 2026-11-22T18:00.", name=name)
+            )
     begin, end = moments["from"], moments["to"]
     if begin and end and begin >= end:
-        problems.append("“from” is not before “to”.")
+        problems.append(gettext("“from” is not before “to”."))
     equipment, camera = (arguments.get(name, "").strip() or None for name in ("equipment", "camera"))
     return SessionFilter(site, begin, end, equipment, camera), problems
 

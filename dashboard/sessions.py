@@ -11,23 +11,25 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from dashboard import database
 from dashboard.context import Context, current
+from dashboard.language import chosen, mark
 from dashboard.session_query import SessionFilter, every, known_equipment, page, read_filter
-from dashboard.times import length, local_day, spoken_day
+from dashboard.times import length, local_day, spoken_day, weekday
 from spotter.database.tables import UsageSessionRow
 from spotter.events import seconds_between
 
 bp = Blueprint("sessions", __name__)
 
 ENDED_BY = {
-    "left": "the person left",
-    "rest": "put down",
-    "lost": "out of sight",
-    "camera_lost": "the camera lost its picture",
-    "layout": "the zones were changed",
+    "left": mark("the person left"),
+    "rest": mark("put down"),
+    "lost": mark("out of sight"),
+    "camera_lost": mark("the camera lost its picture"),
+    "layout": mark("the zones were changed"),
 }
 
 CSV_COLUMNS = (
@@ -71,11 +73,12 @@ def index() -> ResponseReturnValue:
         problems=problems,
         wanted=wanted,
         asked=asked,
-        equipment=[(label, context.catalog.name(label)) for label in equipment],
+        equipment=[(label, context.catalog.name(label, chosen())) for label in equipment],
         cameras=sorted({*context.settings.cameras, *([wanted.camera] if wanted.camera else [])}),
         quick=_quick_periods(today),
         older=url_for("sessions.index", **asked, cursor=found.older) if found and found.older else None,
         newest=url_for("sessions.index", **asked) if request.args.get("cursor") else None,
+        weekday=weekday,
         csv=url_for("sessions.download", **asked),
     )
 
@@ -147,7 +150,7 @@ def _shown(row: UsageSessionRow, context: Context, now: datetime) -> dict[str, o
     return {
         "id": row.id,
         "day": started.date(),
-        "name": context.catalog.name(row.equipment),
+        "name": context.catalog.name(row.equipment, chosen()),
         "label": row.equipment,
         "unit": row.unit,
         "zone": row.zone,
@@ -158,7 +161,7 @@ def _shown(row: UsageSessionRow, context: Context, now: datetime) -> dict[str, o
         "length": length(seconds),
         "active": length(row.active_seconds),
         "confidence": round(row.confidence * 100),
-        "why": ENDED_BY.get(row.ended_by or "", row.ended_by),
+        "why": gettext(ENDED_BY.get(row.ended_by, row.ended_by)) if row.ended_by else None,
     }
 
 
@@ -168,8 +171,8 @@ def _quick_periods(today: date) -> list[tuple[str, dict[str, str]]]:
 
     yesterday = (today - timedelta(days=1)).isoformat()
     return [
-        ("Today", since(0)),
-        ("Yesterday", {"from": yesterday, "to": yesterday}),
-        ("7 days", since(6)),
-        ("30 days", since(29)),
+        (gettext("Today"), since(0)),
+        (gettext("Yesterday"), {"from": yesterday, "to": yesterday}),
+        (gettext("7 days"), since(6)),
+        (gettext("30 days"), since(29)),
     ]

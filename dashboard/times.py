@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
+from flask_babel import gettext
+
+from dashboard.language import chosen
+
 
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """The first moment of a local day, in UTC."""
@@ -37,13 +42,18 @@ def parse_local(text: str, zone: ZoneInfo, *, end: bool) -> datetime | None:
 def length(seconds: float) -> str:
     """A stretch of time in words of two units: ``45 s``, ``12 min 5 s``, ``3 h 20 min``."""
     whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
     minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    hours, over = divmod(minutes, 60)
+    if not minutes:
+        return gettext("%(seconds)s s", seconds=rest)
+    if not hours:
+        whole_minutes = gettext("%(minutes)s min", minutes=minutes)
+        return gettext("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest) if rest else whole_minutes
+    return (
+        gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=over)
+        if over
+        else gettext("%(hours)s h", hours=hours)
+    )
 
 
 def clock(moment: datetime, zone: ZoneInfo) -> str:
@@ -54,7 +64,18 @@ def clock(moment: datetime, zone: ZoneInfo) -> str:
 def spoken_day(day: date, today: date) -> str:
     """``Today``, ``Yesterday``, or ``Sat 21 Nov 2026``."""
     if day == today:
-        return "Today"
+        return gettext("Today")
     if day == today - timedelta(days=1):
-        return "Yesterday"
-    return f"{day:%a} {day.day} {day:%b %Y}"
+        return gettext("Yesterday")
+    # Translators: a pattern of Unicode's date symbols, as are the next two.
+    return format_date(day, gettext("EEE d MMM y"), locale=chosen())
+
+
+def short_day(day: date) -> str:
+    """``Sat 21 Nov``."""
+    return format_date(day, gettext("EEE d MMM"), locale=chosen())
+
+
+def weekday(day: date) -> str:
+    """``Sat``."""
+    return format_date(day, gettext("EEE"), locale=chosen())

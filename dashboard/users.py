@@ -10,15 +10,18 @@ from datetime import datetime, timezone
 from typing import Literal, get_args
 
 import argon2
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from dashboard.language import mark
 from spotter.database.tables import UserRow
 from spotter.errors import SpotterError
 
 Role = Literal["owner", "trainer", "viewer"]
 ROLES: tuple[Role, ...] = get_args(Role)
+ROLE_NAMES = {"owner": mark("owner"), "trainer": mark("trainer"), "viewer": mark("viewer")}
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
 """Length is what makes a password strong (NIST SP 800-63B); the upper bound keeps hashing cheap for us."""
@@ -67,7 +70,8 @@ def add_user(session: Session, name: str, password: str, role: Role, *, now: dat
         session.commit()
     except IntegrityError as error:
         session.rollback()
-        raise UserError(f"there is already somebody called {name}; choose another name") from error
+        message = gettext("there is already somebody called %(name)s; choose another name", name=name)
+        raise UserError(message) from error
     return _user(row)
 
 
@@ -111,22 +115,26 @@ def clean_name(name: str) -> str:
     """The name as stored. Raises UserError for one that is empty, too long or unprintable."""
     name = unicodedata.normalize("NFKC", name).strip()
     if not name:
-        raise UserError("the name is empty")
+        raise UserError(gettext("the name is empty"))
     if len(name) > LONGEST_NAME:
-        raise UserError(f"the name is longer than {LONGEST_NAME} characters")
+        raise UserError(gettext("the name is longer than %(count)s characters", count=LONGEST_NAME))
     if not name.isprintable():
-        raise UserError("the name has characters that can't be shown")
+        raise UserError(gettext("the name has characters that can't be shown"))
     return name
 
 
 def check_password(name: str, password: str) -> None:
     """Raise UserError for a password that is too short, too long, or the name itself."""
     if len(password) < SHORTEST_PASSWORD:
-        raise UserError(f"a password needs at least {SHORTEST_PASSWORD} characters; a few unrelated words do well")
+        raise UserError(
+            gettext(
+                "a password needs at least %(count)s characters; a few unrelated words do well", count=SHORTEST_PASSWORD
+            )
+        )
     if len(password) > LONGEST_PASSWORD:
-        raise UserError(f"a password has at most {LONGEST_PASSWORD} characters")
+        raise UserError(gettext("a password has at most %(count)s characters", count=LONGEST_PASSWORD))
     if password.casefold() == name.casefold() or len(set(password)) < 4:
-        raise UserError("that password is too easy to guess; a few unrelated words do well")
+        raise UserError(gettext("that password is too easy to guess; a few unrelated words do well"))
 
 
 def _user(row: UserRow) -> User:

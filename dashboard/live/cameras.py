@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dashboard.language import mark
 from dashboard.live.freshness import STALE_SECONDS
 from spotter.catalog import Catalog
 from spotter.events import Scene, Status, format_time
@@ -88,15 +89,15 @@ def _state(heard: Heard, blind: str | None, deaf: bool) -> tuple[TileState, str 
         return "unknown", blind
     status = heard.status
     if status is None:
-        return "unknown", "has not reported yet; check that the pipeline runs and knows this camera"
+        return "unknown", mark("has not reported yet; check that the pipeline runs and knows this camera")
     silent = heard.scene is None or heard.scene_age > STALE_SECONDS
     if silent and deaf:
-        return "unknown", "not known while ingest does not work"
+        return "unknown", mark("not known while ingest does not work")
     if silent and heard.status_age > STALE_SECONDS:
-        return "offline", "stopped reporting; check the camera box and its network"
+        return "offline", mark("stopped reporting; check the camera box and its network")
     if status.state == "online":
         # A status that does not change is repeated seldom; scenes come every 5 s even when nothing moves.
-        return ("degraded", "reports that it works, but sends no scenes") if silent else ("online", None)
+        return ("degraded", mark("reports that it works, but sends no scenes")) if silent else ("online", None)
     return status.state, status.reason or f"the pipeline reports it {status.state}"
 
 

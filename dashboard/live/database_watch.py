@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dashboard.database import what_is_wrong
+from dashboard.language import mark
 from dashboard.live.board import Board
 from dashboard.live.freshness import STALE_SECONDS
 from dashboard.live.parts import Part, degraded, fine
@@ -81,7 +82,7 @@ class DatabaseWatch:
         if answer.trouble is not None:
             return degraded("database", answer.trouble)
         if time.monotonic() - self._answered_at > STALE_SECONDS:
-            return degraded("database", "the database does not answer; check that it runs")
+            return degraded("database", mark("the database does not answer; check that it runs"))
         return fine("database")
 
     def _check(self) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from dashboard.language import mark
+
 PartState = Literal["ok", "degraded"]
 
 NAMES = {
-    "database": "Database",
-    "redis": "Live store (Redis)",
-    "broker": "MQTT broker",
-    "ingest": "Ingest",
-    "usage": "Usage rules",
-    "cameras": "Cameras",
+    "database": mark("Database"),
+    "redis": mark("Live store (Redis)"),
+    "broker": mark("MQTT broker"),
+    "ingest": mark("Ingest"),
+    "usage": mark("Usage rules"),
+    "cameras": mark("Cameras"),
 }
 """Every part, in the order in which a person should read them: what comes first explains what follows."""
 

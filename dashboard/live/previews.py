@@ -9,6 +9,7 @@ import time
 
 import structlog
 
+from dashboard.language import mark
 from dashboard.live.parts import Part, degraded, fine
 from spotter import topics
 from spotter.errors import SpotterError
@@ -35,7 +36,9 @@ class Previews:
         self._client: MqttClient | None = None
         self._trouble: str | None = None
         if settings.mqtt is None:
-            self._trouble = "the settings name no broker; add `mqtt: {url: …}` or start everything with `spotter up`"
+            self._trouble = mark(
+                "the settings name no broker; add `mqtt: {url: …}` or start everything with `spotter up`"
+            )
             return
         try:
             name = f"spotter-dashboard-{settings.site}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -15,6 +15,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from dashboard.language import mark
 from dashboard.live.board import Board
 from dashboard.live.cameras import Heard, Tile, tile
 from dashboard.live.freshness import STALE_SECONDS, Freshness
@@ -49,8 +50,8 @@ _NAME = re.compile(NAME_PATTERN)
 _WORDS = {"degraded": "is degraded", "offline": "is offline", "unknown": "is not known"}
 
 _MENDS = {
-    "ingest": "ingest gives no sign of life, so nothing new arrives; start it: spotter ingest",
-    "usage": "the usage worker gives no sign of life, so sessions stand still; start it: spotter usage",
+    "ingest": mark("ingest gives no sign of life, so nothing new arrives; start it: spotter ingest"),
+    "usage": mark("the usage worker gives no sign of life, so sessions stand still; start it: spotter usage"),
 }
 
 
@@ -121,9 +122,9 @@ class RedisWatch:
         """Redis, ingest, usage and the cameras, as they are at this moment."""
         trouble = self._trouble
         if trouble is None and time.monotonic() - self._read_at > STALE_SECONDS:
-            trouble = "Redis answers too slowly; check the machine it runs on"
+            trouble = mark("Redis answers too slowly; check the machine it runs on")
         if trouble is not None:
-            unknown = "not known while the live store does not answer"
+            unknown = mark("not known while the live store does not answer")
             return (
                 degraded("redis", trouble),
                 *(degraded(part, unknown) for part in ("ingest", "usage", "cameras")),
@@ -134,7 +135,7 @@ class RedisWatch:
     def _cameras_part(self) -> Part:
         bad = [shown for shown in self._tiles.values() if shown.state != "online"]
         if not self._tiles:
-            return degraded("cameras", "there are none; add one to the settings, such as `uri: clip.mp4`")
+            return degraded("cameras", mark("there are none; add one to the settings, such as `uri: clip.mp4`"))
         if not bad:
             return fine("cameras")
         return degraded("cameras", ", ".join(f"{shown.camera} {_WORDS[shown.state]}" for shown in bad))
@@ -222,7 +223,7 @@ class RedisWatch:
         self._heard = {
             camera: self._heard.get(camera, Heard()) for camera in {**dict.fromkeys(self._expected), **self._heard}
         }
-        self._show("not known while the live store does not answer")
+        self._show(mark("not known while the live store does not answer"))
 
     def _show(self, blind: str | None) -> None:
         beat = self._beats.get("ingest")

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from dashboard.context import current
+from dashboard.language import chosen
 from dashboard.live.board import Board, Update
 from spotter import redis_keys
 from spotter.events import format_time
@@ -45,6 +46,7 @@ def page() -> str:
         "live/live.html",
         cameras=[tile.camera for tile in tiles],
         places=places,
+        names=_names(),
         people_blurred=context.settings.privacy.blur_people,
     )
 
@@ -96,6 +98,12 @@ def _picture(client: redis.Redis | None, key: str) -> bytes | None:
     except redis.RedisError:
         return None  # the page says so through its health
     return picture if isinstance(picture, bytes) else None
+
+
+def _names() -> dict[str, tuple[str, str]]:
+    """Label -> what one and several are called, in the page's language; events carry labels for all languages."""
+    cards = {entry.label: entry.card(chosen()) for entry in current().catalog}
+    return {label: (card.name, card.plural) for label, card in cards.items()}
 
 
 def _stream(board: Board) -> Iterator[str]:

@@ -1,4 +1,6 @@
 // What is in use now, with running times by the server's clock, and spoken changes for screen readers.
+import { t } from "./text.js";
+
 export class InUse {
   constructor(places) {
     this.places = places;
@@ -18,7 +20,7 @@ export class InUse {
     if (this.trusted === trusted) return;
     this.trusted = trusted;
     this.list.classList.toggle("unsure", !trusted);
-    this.empty.textContent = trusted ? "Nothing is in use." : "Not known at the moment.";
+    this.empty.textContent = trusted ? t("Nothing is in use.") : t("Not known at the moment.");
   }
 
   show(use) {
@@ -37,7 +39,7 @@ export class InUse {
     const item = document.createElement("li");
     item.dataset.session = session.session;
     const name = document.createElement("strong");
-    name.textContent = session.unit ? `${session.name} (${session.unit})` : session.name;
+    name.textContent = session.unit ? `${this.name(session)} (${session.unit})` : this.name(session);
     const where = document.createElement("span");
     where.className = "where";
     where.textContent = [...new Set([session.zone, ...session.cameras].filter((one) => one && one !== session.unit))].join(" · ");
@@ -59,10 +61,12 @@ export class InUse {
     }
   }
 
+  name(session) { return this.places.names[session.equipment]?.[0] ?? session.name; }
+
   speak(before) {
     const words = [];
-    for (const [id, session] of this.sessions) if (!before.has(id)) words.push(`${session.unit || session.name} in use`);
-    for (const [id, session] of before) if (!this.sessions.has(id)) words.push(`${session.unit || session.name} no longer in use`);
+    for (const [id, session] of this.sessions) if (!before.has(id)) words.push(t("%(name)s in use", { name: session.unit || this.name(session) }));
+    for (const [id, session] of before) if (!this.sessions.has(id)) words.push(t("%(name)s no longer in use", { name: session.unit || this.name(session) }));
     if (words.length > 0) this.spoken.textContent = words.join(", ");
   }
 }

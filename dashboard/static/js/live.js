@@ -2,6 +2,7 @@
 import { openStream } from "./stream.js";
 import { Tiles } from "./tiles.js";
 import { InUse } from "./in-use.js";
+import { language, t } from "./text.js";
 
 const places = JSON.parse(document.getElementById("places").textContent);
 const connection = document.getElementById("connection");
@@ -13,12 +14,12 @@ let parts = [];
 let lost = null; // what to say while nothing arrives
 
 function showTrouble() {
-  const bad = lost ? [{ name: "This page", reason: lost }] : parts.filter((part) => part.state !== "ok");
+  const bad = lost ? [{ name: t("This page"), reason: lost }] : parts.filter((part) => part.state !== "ok");
   const lines = bad.map((part) => {
     const line = document.createElement("p");
     const name = document.createElement("strong");
-    name.textContent = `${part.name}: `;
-    line.append(name, part.reason || "not as it should be");
+    name.textContent = `${t(part.name)}: `;
+    line.append(name, part.reason ? t(part.reason) : t("not as it should be"));
     return line;
   });
   // Only changes are announced to a screen reader.
@@ -49,14 +50,14 @@ openStream(places, {
   now: (now) => inUse.clock(now),
   connected: () => {
     lost = null;
-    show("ok", "Live");
+    show("ok", t("Live"));
     tiles.trust(true);
     showTrouble();
   },
   lost: (reason) => {
-    const since = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-    if (lost === null) lost = `${reason} Not live since ${since}; trying again.`;
-    show("bad", "Not live");
+    const since = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    if (lost === null) lost = t("%(reason)s Not live since %(time)s; trying again.", { reason, time: since });
+    show("bad", t("Not live"));
     tiles.trust(false);
     inUse.trust(false);
     showTrouble();

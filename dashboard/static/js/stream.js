@@ -1,4 +1,6 @@
 // One connection to the server: server-sent events, and questions every two seconds where those don't get through.
+import { t } from "./text.js";
+
 const SILENT_MS = 11000; // almost three pings that did not come
 const RETRY_MS = 2000;
 
@@ -27,7 +29,7 @@ export function openStream(places, on) {
       for (const [kind, document] of state.events) on[kind]?.(document);
       heard(state.now);
     } catch {
-      if (performance.now() - heardAt > SILENT_MS) silent("The dashboard does not answer.");
+      if (performance.now() - heardAt > SILENT_MS) silent(t("The dashboard does not answer."));
     } finally {
       asking = false;
     }
@@ -46,7 +48,7 @@ export function openStream(places, on) {
   setInterval(() => {
     const quiet = performance.now() - heardAt;
     if (source.readyState === EventSource.CLOSED) { ask().then(() => { if (live) connect(); }); return; }
-    if (quiet > SILENT_MS) { silent("Nothing has come from the dashboard."); connect(); heardAt = performance.now(); }
+    if (quiet > SILENT_MS) { silent(t("Nothing has come from the dashboard.")); connect(); heardAt = performance.now(); }
     else if (source.readyState === EventSource.CONNECTING && quiet > RETRY_MS) ask();
   }, RETRY_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden && performance.now() - heardAt > RETRY_MS * 3) connect(); });

@@ -1,8 +1,9 @@
 // Camera tiles: state, picture, boxes over it, what is seen.
 import { Preview } from "./preview.js";
+import { t } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const CHIPS = { online: ["ok", "online"], degraded: ["warn", "degraded"], offline: ["bad", "offline"], unknown: ["warn", "not known"] };
+const CHIPS = { online: ["ok", t("online")], degraded: ["warn", t("degraded")], offline: ["bad", t("offline")], unknown: ["warn", t("not known")] };
 
 export class Tiles {
   constructor(list, template, places) {
@@ -21,7 +22,7 @@ export class Tiles {
     find("h3").textContent = camera;
     element.dataset.camera = camera;
     const picture = find("img");
-    picture.alt = `Preview of camera ${camera}`;
+    picture.alt = t("Preview of camera %(camera)s", { camera });
     this.list.append(element);
     const tile = { element, find, preview: new Preview(picture, this.places.preview.replace("CAMERA", encodeURIComponent(camera)), element) };
     tile.preview.onpicture = () => this.place(tile);
@@ -43,7 +44,7 @@ export class Tiles {
     chip.className = `chip chip-${kind}`;
     chip.textContent = word;
     const reason = tile.find(".reason");
-    reason.textContent = state.reason ?? "";
+    reason.textContent = state.reason ? t(state.reason) : "";
     reason.hidden = !state.reason;
     const [width, height] = state.frame;
     tile.find(".stage").style.aspectRatio = `${width} / ${height}`;
@@ -59,9 +60,9 @@ export class Tiles {
     const state = tile.state;
     const placeholder = tile.find(".no-picture");
     placeholder.hidden = tile.preview.showing;
-    if (state?.state === "offline" || state?.state === "unknown") placeholder.textContent = "No live picture";
-    else if (state && !state.picture) placeholder.textContent = "The camera gives no picture";
-    else placeholder.textContent = tile.preview.waited ? "No preview picture arrives" : "Waiting for a picture…";
+    if (state?.state === "offline" || state?.state === "unknown") placeholder.textContent = t("No live picture");
+    else if (state && !state.picture) placeholder.textContent = t("The camera gives no picture");
+    else placeholder.textContent = tile.preview.waited ? t("No preview picture arrives") : t("Waiting for a picture…");
   }
 
   trust(live) {
@@ -89,9 +90,10 @@ export class Tiles {
       if (item.label !== "person") {
         const text = document.createElementNS(SVG, "text");
         const size = unit * 3;
-        text.textContent = item.name;
+        const name = this.places.names[item.label]?.[0] ?? item.name;
+        text.textContent = name;
         text.setAttribute("font-size", size);
-        text.setAttribute("x", Math.min(x1 * width, width - size * 0.6 * item.name.length));
+        text.setAttribute("x", Math.min(x1 * width, width - size * 0.6 * name.length));
         text.setAttribute("y", y1 * height > size * 1.3 ? y1 * height - size * 0.35 : y2 * height + size);
         group.append(text);
       }
@@ -105,13 +107,14 @@ export class Tiles {
       const item = document.createElement("li");
       item.className = "chip chip-plain";
       item.dataset.label = one.label;
-      item.textContent = `${one.count} ${one.name}`;
+      const names = this.places.names[one.label];
+      item.textContent = t("%(count)s %(name)s", { count: one.count, name: names?.[one.count === 1 ? 0 : 1] ?? one.name });
       return item;
     });
     if (items.length === 0) {
       const nothing = document.createElement("li");
       nothing.className = "nothing";
-      nothing.textContent = known && state.picture ? "Nothing in view" : "";
+      nothing.textContent = known && state.picture ? t("Nothing in view") : "";
       items.push(nothing);
     }
     list.replaceChildren(...items);
