@@ -103,7 +103,7 @@ def person() -> users.User | None:
 
 def role_name(role: str) -> str:
     """What a role is called in the language of the one who asks."""
-    return gettext(users.ROLE_NAMES.get(role, role))
+    return str(gettext(users.ROLE_NAMES.get(role, role)))
 
 
 def _require_login() -> ResponseReturnValue | None:

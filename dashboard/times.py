@@ -45,15 +45,18 @@ def length(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, over = divmod(minutes, 60)
     if not minutes:
-        return gettext("%(seconds)s s", seconds=rest)
-    if not hours:
-        whole_minutes = gettext("%(minutes)s min", minutes=minutes)
-        return gettext("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest) if rest else whole_minutes
-    return (
-        gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=over)
-        if over
-        else gettext("%(hours)s h", hours=hours)
-    )
+        return str(gettext("%(seconds)s s", seconds=rest))
+    if hours:
+        said = (
+            gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=over)
+            if over
+            else gettext("%(hours)s h", hours=hours)
+        )
+    elif rest:
+        said = gettext("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest)
+    else:
+        said = gettext("%(minutes)s min", minutes=minutes)
+    return str(said)
 
 
 def clock(moment: datetime, zone: ZoneInfo) -> str:
@@ -64,9 +67,9 @@ def clock(moment: datetime, zone: ZoneInfo) -> str:
 def spoken_day(day: date, today: date) -> str:
     """``Today``, ``Yesterday``, or ``Sat 21 Nov 2026``."""
     if day == today:
-        return gettext("Today")
+        return str(gettext("Today"))
     if day == today - timedelta(days=1):
-        return gettext("Yesterday")
+        return str(gettext("Yesterday"))
     # Translators: a pattern of Unicode's date symbols, as are the next two.
     return format_date(day, gettext("EEE d MMM y"), locale=chosen())
 
