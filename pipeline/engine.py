@@ -84,6 +84,8 @@ class Engine:
     what was found in the last: on a full load the network never waits.
     """
 
+    follows = False
+
     def __init__(self, finder: FindsObjects, *, batch: int = 1) -> None:
         self.error: str | None = None
         """Why the detector failed last, until it works again."""

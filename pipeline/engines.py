@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from spotter.errors import SettingsError
 from spotter.settings import Camera, Settings
 
 if TYPE_CHECKING:  # each engine brings its own packages
@@ -58,6 +57,9 @@ class WatchesCameras(Protocol):
     error: str | None
     """Why looking at pictures failed last, until it works again."""
 
+    follows: bool
+    """Whether its detections carry the numbers of tracks (`tracker_id`) that it follows itself."""
+
     def open(self, name: str, camera: Camera, *, wants: Callable[[Frame], bool], loop_since: datetime | None) -> Source:
         """A camera, not started yet, whose pictures are looked at where `wants` says so.
 
@@ -77,7 +79,9 @@ class WatchesCameras(Protocol):
 def open_engine(settings: Settings) -> WatchesCameras:
     """The engine that the settings name, ready to open cameras. Raises SpotterError."""
     if settings.engine == "deepstream":
-        raise SettingsError("engine: deepstream is not part of this release; use `engine: opencv`")
+        from pipeline.deepstream.engine import DeepStreamEngine
+
+        return DeepStreamEngine(settings)
     from pipeline.capture_engine import CaptureEngine
 
     return CaptureEngine(settings)

@@ -41,6 +41,8 @@ def judge(vitals: Vitals) -> tuple[CameraState, str | None]:
     """The state and, unless online, the reason in plain words."""
     if vitals.phase == "ended":
         return "offline", vitals.reason
+    if vitals.phase == "preparing":  # however long: an engine's first build takes minutes, and is no stall
+        return "degraded", vitals.reason
     if vitals.phase == "connecting":
         return _by_age(vitals.phase_age), "connecting to the camera"
     if vitals.phase == "retrying":

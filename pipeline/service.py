@@ -109,6 +109,7 @@ class Watch:
             camera,
             id_prefix=f"{run_prefix(service.outbox.run)}{service.changes or ''}",
             confidence=settings.detector.confidence,
+            given_tracks=service.engine.follows,
         )
         self.feed = service.engine.open(
             name,
@@ -175,7 +176,7 @@ class Watch:
 
     def _preview(self, frame: Frame, detections: sv.Detections) -> None:
         """Send a picture while somebody watches; only ever one whose people were looked for."""
-        if not self.link.watched or frame.at - self._preview_at < LEAST_SECONDS * 0.9:
+        if not frame.image.size or not self.link.watched or frame.at - self._preview_at < LEAST_SECONDS * 0.9:
             return
         if self._drawing is not None and not self._drawing.done():
             return

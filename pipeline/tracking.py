@@ -15,8 +15,6 @@ from typing import Any, cast
 import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
-from trackers import ByteTrackTracker
-from trackers.utils.iou import BIoU
 
 from pipeline.capture import Frame
 from pipeline.movement import Movement
@@ -95,12 +93,12 @@ class _Followed:
 class Tracker:
     """The tracks of one camera."""
 
-    def __init__(self, *, id_prefix: str, confidence: float, fps: float) -> None:
+    def __init__(self, *, id_prefix: str, confidence: float, fps: float, given: bool = False) -> None:
+        """`given`: detections come with the numbers of tracks (`tracker_id`) that the engine follows itself."""
         self._prefix, self._count = id_prefix, 0
-        self._groups = (
-            _Group(_PERSON_BUFFER, confidence, fps, whole_box=False),
-            _Group(_KIT_BUFFER, confidence, fps, whole_box=True),
-        )
+        person: Any = Given() if given else _byte_track(_PERSON_BUFFER, confidence, fps)
+        kit: Any = Given() if given else _byte_track(_KIT_BUFFER, confidence, fps)
+        self._groups = (_Group(person, confidence, whole_box=False), _Group(kit, confidence, whole_box=True))
 
     def update(self, frame: Frame, detections: sv.Detections) -> tuple[Track, ...]:
         """The objects in this frame, oldest first. `detections` have `class_name` and scores from `FAINT_SCORE` up."""
@@ -141,22 +139,14 @@ class Tracker:
 class _Group:
     """Objects that may be taken for each other."""
 
-    def __init__(self, buffer_ratio: float, confidence: float, fps: float, *, whole_box: bool) -> None:
+    def __init__(self, tracker: Any, confidence: float, *, whole_box: bool) -> None:
         self.followed: dict[int, _Followed] = {}
         self.left: list[_Followed] = []
         """Let go of within the last `EDGE_SECONDS` at the picture's edge."""
         self._whole_box, self._confidence = whole_box, confidence
         self._tentative = False
         self._previous: datetime | None = None
-        self._tracker: Any = ByteTrackTracker(
-            lost_track_buffer=round(LOST_SECONDS * 30),  # the library counts in frames of 1/30 s
-            frame_rate=fps,
-            track_activation_threshold=confidence,
-            high_conf_det_threshold=confidence,
-            minimum_consecutive_frames=_CONFIRMED_AFTER,
-            minimum_iou_threshold=0.1,
-            iou=BIoU(buffer_ratio),
-        )
+        self._tracker = tracker
 
     @property
     def restless(self) -> bool:
@@ -204,6 +194,56 @@ class _Group:
         one.seen_at, one.missing_since, one.gone = frame.at, None, False
         one.box, one.score, one.at_edge = box, score, _touches_edge(box, frame.size)
         one.movement.add(frame.at, box, max(frame.size))
+
+
+def _byte_track(buffer_ratio: float, confidence: float, fps: float) -> Any:
+    from trackers import ByteTrackTracker  # not on an NVIDIA box: it wants another NumPy than pyds
+    from trackers.utils.iou import BIoU
+
+    return ByteTrackTracker(
+        lost_track_buffer=round(LOST_SECONDS * 30),  # the library counts in frames of 1/30 s
+        frame_rate=fps,
+        track_activation_threshold=confidence,
+        high_conf_det_threshold=confidence,
+        minimum_consecutive_frames=_CONFIRMED_AFTER,
+        minimum_iou_threshold=0.1,
+        iou=BIoU(buffer_ratio),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracklet:
+    tracker_id: int
+
+
+class Given:
+    """Tracks that an engine follows itself, in the shape of a tracker.
+
+    A number that is seen again after `LOST_SECONDS` is another object: engines may begin to count anew.
+    """
+
+    def __init__(self) -> None:
+        self._own: dict[int, tuple[int, float]] = {}
+        self._count = 0
+
+    @property
+    def tracks(self) -> list[_Tracklet]:
+        """All that were seen lately."""
+        return [_Tracklet(number) for number, _ in self._own.values()]
+
+    def update(self, detections: sv.Detections, timestamp: float) -> sv.Detections:
+        """The same detections, with numbers that are never used again."""
+        self._own = {key: one for key, one in self._own.items() if timestamp - one[1] <= LOST_SECONDS}
+        given = detections.tracker_id if detections.tracker_id is not None else ()
+        numbers = np.empty(len(detections), dtype=int)
+        for index, key in enumerate(map(int, given)):
+            if key not in self._own:
+                self._count += 1
+            number = self._own[key][0] if key in self._own else self._count
+            self._own[key] = (number, timestamp)
+            numbers[index] = number
+        detections.tracker_id = numbers
+        return detections
 
 
 def _names(detections: sv.Detections) -> NDArray[np.str_]:

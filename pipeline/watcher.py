@@ -16,9 +16,18 @@ from spotter.settings import Camera
 class Watcher:
     """Everything that is remembered of one camera between frames."""
 
-    def __init__(self, site: str, name: str, camera: Camera, *, id_prefix: str, confidence: float) -> None:
+    def __init__(
+        self,
+        site: str,
+        name: str,
+        camera: Camera,
+        *,
+        id_prefix: str,
+        confidence: float,
+        given_tracks: bool = False,
+    ) -> None:
         self.gate = MotionGate()
-        self.tracker = Tracker(id_prefix=id_prefix, confidence=confidence, fps=camera.detect_fps)
+        self.tracker = Tracker(id_prefix=id_prefix, confidence=confidence, fps=camera.detect_fps, given=given_tracks)
         self.scenes = SceneBuilder(site, name, kiosk=camera.is_kiosk)
 
     def wants(self, frame: Frame) -> bool:

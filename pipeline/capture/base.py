@@ -22,10 +22,14 @@ class Frame:
     """UTC, by wall clock: what events carry."""
     at: float
     """Seconds on a clock that never goes back: what durations are measured with."""
+    camera_size: tuple[int, int] | None = None
+    """Width and height of the camera's picture, where an engine keeps it to itself: `image` is then empty."""
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
+        if self.camera_size is not None:
+            return self.camera_size
         height, width = self.image.shape[:2]
         return width, height
 

@@ -29,7 +29,7 @@ STEADY_SECONDS = 10.0
 _LATE_SECONDS = 1.0  # a file that plays later than this is slowed down, for its times must stay true
 _SKIP_SECONDS = 0.5  # a loop that is less behind than this catches up; one that is more behind skips
 
-Phase = Literal["connecting", "playing", "retrying", "ended"]
+Phase = Literal["preparing", "connecting", "playing", "retrying", "ended"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ PROBED = TRACKER
 MOST_FPS = 25.0
 """A camera's usual rate: a batch waits for the slower ones no longer than one of its frames lasts."""
 
-RECONNECT_SECONDS = 10
+RECONNECT_SECONDS = 5
 """nvurisrcbin opens a camera anew when it was silent for so long; zero would switch that off."""
 
 _TCP, _DEVICE_MEMORY, _LEAK_OLDEST = 4, 0, 2

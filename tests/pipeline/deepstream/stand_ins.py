@@ -1,0 +1,444 @@
+"""NVIDIA's elements, stood in for by Python ones in a real GStreamer: names, properties, pads and ways as documented.
+
+`nvurisrcbin` really decodes (files, and RTSP through rtspsrc), with sometimes-pads and a watchdog on the default main
+context; `nvstreammux` batches with a push timeout and posts `stream-eos`; `nvinfer` reads its configuration, finds
+coloured blocks and attaches (strict, fake) metadata; `nvtracker` numbers what it follows, late, and anew after a reset.
+A property that NVIDIA's element has not is refused by GObject itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gi
+import numpy as np
+import supervision as sv
+from trackers import ByteTrackTracker
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstBase", "1.0")
+gi.require_version("GstApp", "1.0")
+
+from gi.repository import GLib, GObject, Gst, GstApp, GstBase  # noqa: E402, F401 - GstApp gives appsink its methods
+
+from pipeline.deepstream import configs, strict_pyds  # noqa: E402
+from pipeline.deepstream.listed import Listed, properties  # noqa: E402
+
+Gst.init(None)  # before the classes: GStreamer's own are not complete until then
+
+FPS = 10
+"""Decoded files are taken apart at their own rate; live ones as they come."""
+
+Find = Callable[[np.ndarray], sv.Detections]
+
+finders: list[Find] = []
+"""What nvinfer finds in a picture: the last one, which the test puts there."""
+
+built: list[Any] = []
+"""Every element made, for tests to look at."""
+
+_LABELS = {"person": 0, "kettlebell": 1}
+_frames: dict[int, list[tuple[int, int, np.ndarray]]] = {}
+_metas: dict[int, list[dict[str, Any]]] = {}
+
+
+def _declared(listed: Mapping[str, Listed]) -> dict[str, tuple[Any, ...]]:
+    """`__gproperties__` of a list."""
+    flags, found = GObject.ParamFlags.READWRITE, {}
+    for name, one in listed.items():
+        kinds = {"uint": GObject.TYPE_UINT, "int": GObject.TYPE_INT, "uint64": GObject.TYPE_UINT64}
+        if one.kind in kinds:
+            low, high = one.bounds
+            found[name] = (kinds[one.kind], name, name, low, high, min(max(0, low), high), flags)
+        elif one.kind == "enum":
+            found[name] = (GObject.TYPE_INT, name, name, min(one.bounds), max(one.bounds), min(one.bounds), flags)
+        elif one.kind == "boolean":
+            found[name] = (GObject.TYPE_BOOLEAN, name, name, False, flags)
+        elif one.kind == "string":
+            found[name] = (GObject.TYPE_STRING, name, name, None, flags)
+    return found
+
+
+class _Properties:
+    """Keeps what is set."""
+
+    def do_set_property(self, prop: Any, value: Any) -> None:
+        self.__dict__.setdefault("own", {})[prop.name] = value
+
+    def do_get_property(self, prop: Any) -> Any:
+        return self.__dict__.setdefault("own", {}).get(prop.name, prop.default_value)
+
+
+def _pad_of(name: str, direction: Any, presence: Any) -> Any:
+    return Gst.PadTemplate.new(name, direction, presence, Gst.Caps.new_any())
+
+
+class Source(_Properties, Gst.Bin):
+    """nvurisrcbin."""
+
+    __gtype_name__ = "StandInNvurisrcbin"
+    __gproperties__ = _declared(properties("9.1")["nvurisrcbin"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resets = 0
+        self.given = 0
+        self._inner: list[Any] = []
+        self._ghost: Any = None
+        self._last = time.monotonic()
+        self._timer = 0
+        built.append(self)
+
+    def do_change_state(self, transition: Any) -> Any:
+        if transition == Gst.StateChange.NULL_TO_READY:
+            self._build()
+            interval = self.own.get("rtsp-reconnect-interval", 0)
+            if self._live and interval:
+                self._last = time.monotonic()
+                self._timer = GLib.timeout_add(200, self._watch)  # the default context: no loop, no reconnection
+        if transition == Gst.StateChange.READY_TO_NULL and self._timer:
+            GLib.source_remove(self._timer)
+            self._timer = 0
+        result = Gst.Bin.do_change_state(self, transition)
+        return (
+            Gst.StateChangeReturn.NO_PREROLL
+            if self._live
+            and result == Gst.StateChangeReturn.SUCCESS
+            and (transition == Gst.StateChange.READY_TO_PAUSED)
+            else result
+        )
+
+    @property
+    def _live(self) -> bool:
+        return str(self.own["uri"]).startswith("rtsp://")
+
+    def _build(self) -> None:
+        uri = str(self.own["uri"])
+        decode = Gst.ElementFactory.make("decodebin", None)
+        if self._live:
+            source = Gst.ElementFactory.make("rtspsrc", None)
+            source.set_property("location", uri)
+            source.set_property("protocols", self.own["select-rtp-protocol"])
+            source.set_property("latency", self.own["latency"])
+            source.set_property("tcp-timeout", 3_000_000)
+        else:
+            source = Gst.ElementFactory.make("filesrc", None)
+            source.set_property(
+                "location", Gst.filename_from_uri(uri)[0] if hasattr(Gst, "filename_from_uri") else uri[7:]
+            )
+        self._inner = [source, decode]
+        for one in self._inner:
+            self.add(one)
+        if self._live:
+            source.connect("pad-added", lambda _, pad: pad.link(decode.get_static_pad("sink")))
+        else:
+            source.link(decode)
+        decode.connect("pad-added", self._on_decoded)
+
+    def _on_decoded(self, decode: Any, pad: Any) -> None:
+        if not pad.get_current_caps().get_structure(0).get_name().startswith("video/"):
+            return
+        chain = [Gst.ElementFactory.make(kind, None) for kind in ("videoconvert", "capsfilter")]
+        chain[1].set_property("caps", Gst.Caps.from_string("video/x-raw,format=BGR"))
+        if self.own.get("simulate-fps-interval-ms"):
+            chain.append(Gst.ElementFactory.make("clocksync", None))
+        for one in chain:
+            self.add(one)
+        for left, right in itertools.pairwise(chain):
+            left.link(right)
+        pad.link(chain[0].get_static_pad("sink"))
+        out = chain[-1].get_static_pad("src")
+        out.add_probe(Gst.PadProbeType.BUFFER, self._on_buffer)
+        self._inner += chain
+        if self._ghost is None:
+            self._ghost = Gst.GhostPad.new("vsrc_0", out)
+            self._ghost.set_active(True)
+            for one in chain:
+                one.sync_state_with_parent()
+            self.add_pad(self._ghost)
+        else:
+            self._ghost.set_target(out)
+            for one in chain:
+                one.sync_state_with_parent()
+
+    def _on_buffer(self, pad: Any, info: Any) -> Any:
+        self._last = time.monotonic()
+        self.given += 1
+        return Gst.PadProbeReturn.OK
+
+    def _watch(self) -> bool:
+        if time.monotonic() - self._last > self.own["rtsp-reconnect-interval"]:
+            self._reset()
+        return True
+
+    def _reset(self) -> None:
+        self.resets += 1
+        self._last = time.monotonic()
+        for one in self._inner:
+            one.set_locked_state(True)
+            one.set_state(Gst.State.NULL)
+            self.remove(one)
+        self._build()
+        for one in self._inner:
+            one.sync_state_with_parent()
+
+    def do_handle_message(self, message: Any) -> None:
+        """An RTSP source's error is only a warning while it is going to connect again."""
+        reconnects = self._live and self.own.get("rtsp-reconnect-interval", 0) > 0
+        own = self._inner and message.src is self._inner[0]
+        if reconnects and message.type == Gst.MessageType.ERROR and own:
+            error, debug = message.parse_error()
+            message = Gst.Message.new_warning(message.src, error, debug)
+        if reconnects and message.type == Gst.MessageType.EOS:
+            return
+        Gst.Bin.do_handle_message(self, message)
+
+
+class Muxer(_Properties, Gst.Bin):
+    """The old nvstreammux."""
+
+    __gtype_name__ = "StandInNvstreammux"
+    __gproperties__ = _declared(properties("9.1")["nvstreammux.old"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sinks: dict[int, Any] = {}
+        self._ended: set[int] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._source = Gst.ElementFactory.make("appsrc", None)
+        self._source.set_property("format", Gst.Format.TIME)
+        self._source.set_property("caps", Gst.Caps.from_string("video/x-raw"))
+        self._source.set_property("block", True)
+        self._source.set_property("max-buffers", 4)
+        self.add(self._source)
+        ghost = Gst.GhostPad.new("src", self._source.get_static_pad("src"))
+        self.add_pad(ghost)
+        self._thread: threading.Thread | None = None
+        self._count = 0
+        built.append(self)
+
+    def do_request_new_pad(self, template: Any, name: str | None, caps: Any) -> Any:
+        assert name is not None
+        assert name.startswith("sink_")
+        number = int(name.removeprefix("sink_"))
+        sink = Gst.ElementFactory.make("appsink", None)
+        for key, value in {"sync": False, "async": False, "max-buffers": 2, "enable-last-sample": False}.items():
+            sink.set_property(key, value)
+        self.add(sink)
+        sink.sync_state_with_parent()
+        pad = Gst.GhostPad.new(name, sink.get_static_pad("sink"))
+        pad.set_active(True)
+        self.add_pad(pad)
+        with self._lock:
+            self._sinks[number] = sink
+            self._ended.discard(number)
+        return pad
+
+    def do_release_pad(self, pad: Any) -> None:
+        with self._lock:
+            sink = self._sinks.pop(int(pad.get_name().removeprefix("sink_")))
+        self.remove_pad(pad)
+        sink.set_state(Gst.State.NULL)
+        self.remove(sink)
+
+    def do_change_state(self, transition: Any) -> Any:
+        if transition == Gst.StateChange.READY_TO_PAUSED:
+            assert self.own["width"], "the old muxer's width MUST be set"
+            assert self.own["height"], "the old muxer's height MUST be set"
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        if transition == Gst.StateChange.PAUSED_TO_READY:
+            self._stop.set()
+        return Gst.Bin.do_change_state(self, transition)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            batch = self._batch()
+            if batch:
+                self._push(batch)
+
+    def _batch(self) -> dict[int, Any]:
+        """One frame of each camera, or of those that have one when the push timeout is over."""
+        timeout = self.own["batched-push-timeout"] / 1e6
+        batch: dict[int, Any] = {}
+        deadline: float | None = None
+        while not self._stop.is_set():
+            with self._lock:
+                waiting = {n: sink for n, sink in self._sinks.items() if n not in batch and n not in self._ended}
+            for number, sink in waiting.items():
+                sample = sink.try_pull_sample(0)
+                if sample is not None:
+                    batch[number] = sample
+                    deadline = deadline or time.monotonic() + timeout
+                elif sink.is_eos():
+                    self._ended.add(number)
+                    self._tell_end(number)
+            if batch and (waiting.keys() <= batch.keys() or (timeout >= 0 and time.monotonic() > (deadline or 0))):
+                return batch
+            self._stop.wait(0.002)
+        return {}
+
+    def _tell_end(self, number: int) -> None:
+        structure = Gst.Structure.new_empty("stream-eos")
+        structure.set_value("stream-id", GObject.Value(GObject.TYPE_UINT, number))
+        self.post_message(Gst.Message.new_element(self, structure))
+
+    def _push(self, batch: dict[int, Any]) -> None:
+        buffer = Gst.Buffer.new_allocate(None, 1, None)
+        pictures, metas = [], []
+        for place, (number, sample) in enumerate(batch.items()):
+            shape, held = sample.get_caps().get_structure(0), sample.get_buffer()
+            width, height = shape.get_int("width")[1], shape.get_int("height")[1]
+            rows = np.frombuffer(held.extract_dup(0, held.get_size()), np.uint8).reshape(height, -1)
+            pictures.append((width, height, rows[:, : width * 3].reshape(height, width, 3)))
+            metas.append(
+                {
+                    "pad_index": number,
+                    "source_id": number,
+                    "batch_id": place,
+                    "frame_num": 0,
+                    "buf_pts": held.pts,
+                    "ntp_timestamp": time.time_ns(),
+                    "source_frame_width": width,
+                    "source_frame_height": height,
+                    "bInferDone": 0,
+                }
+            )
+        buffer.pts = max(meta["buf_pts"] for meta in metas)
+        self._count += 1
+        buffer.offset = self._count + (id(self) % 1_000_003 << 40)  # stays when an element copies the buffer
+        _frames[buffer.offset], _metas[buffer.offset] = pictures, metas
+        self._source.push_buffer(buffer)
+
+
+class _Transform(_Properties, GstBase.BaseTransform):
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_passthrough(True)
+        built.append(self)
+
+
+class Infer(_Transform):
+    """nvinfer: reads its configuration as it would, and finds what the test's finder finds, in the muxer's pixels."""
+
+    __gtype_name__ = "StandInNvinfer"
+    __gproperties__ = _declared(properties("9.1")["nvinfer"])
+
+    seconds_to_build = 0.0
+    fails: str | None = None
+
+    def do_start(self) -> bool:
+        config = configs.parse(Path(self.own["config-file-path"]).read_text(encoding="utf-8"))["property"]
+        assert Path(config["labelfile-path"]).is_file()
+        engine = Path(config["model-engine-file"])
+        if not engine.is_file():
+            time.sleep(Infer.seconds_to_build)
+            if Infer.fails:
+                self.post_message(
+                    Gst.Message.new_error(self, GLib.Error(Infer.fails, "gst-resource-error-quark", 1), "nvinfer")
+                )
+                return False
+            engine.write_bytes(b"engine")
+        return True
+
+    def do_transform_ip(self, buffer: Any) -> Any:
+        key = buffer.offset
+        mux = next(one for one in reversed(built) if isinstance(one, Muxer))
+        for (width, height, picture), meta in zip(_frames.pop(key), _metas[key], strict=True):
+            scale = np.array([mux.own["width"] / width, mux.own["height"] / height] * 2, dtype=float)
+            found = finders[-1](picture)
+            meta["bInferDone"] = 1
+            meta["objects"] = [
+                {"class_id": _LABELS[str(name)], "confidence": float(score), "box": _ltwh(box * scale)}
+                for name, score, box in zip(found.data["class_name"], found.confidence, found.xyxy, strict=True)
+            ]
+        return Gst.FlowReturn.OK
+
+
+class Tracker(_Transform):
+    """nvtracker: ids by camera; what it does not follow yet is not handed on."""
+
+    __gtype_name__ = "StandInNvtracker"
+    __gproperties__ = _declared(properties("9.1")["nvtracker"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_camera: dict[tuple[int, int], Any] = {}
+        self._newest: dict[int, int] = {}
+        self._held: list[Any] = []
+
+    def do_start(self) -> bool:
+        assert Path(self.own["ll-config-file"]).is_file()
+        return True
+
+    def do_transform_ip(self, buffer: Any) -> Any:
+        metas = _metas.pop(buffer.offset)
+        for meta in metas:
+            tracked = []
+            if meta["buf_pts"] <= self._newest.get(meta["pad_index"], -1):  # another stream has the pad now: count anew
+                for class_id in set(_LABELS.values()):
+                    self._by_camera.pop((meta["pad_index"], class_id), None)
+            self._newest[meta["pad_index"]] = meta["buf_pts"]
+            for class_id in set(_LABELS.values()):
+                key = (meta["pad_index"], class_id)
+                tracker = self._by_camera.setdefault(
+                    key, ByteTrackTracker(minimum_consecutive_frames=2, frame_rate=FPS)
+                )
+                mine = [one for one in meta["objects"] if one["class_id"] == class_id]
+                boxes = np.array([_xyxy(one["box"]) for one in mine], np.float32).reshape(-1, 4)
+                scores = np.array([one["confidence"] for one in mine], np.float32)
+                found = tracker.update(
+                    sv.Detections(xyxy=boxes, confidence=scores, class_id=np.full(len(mine), class_id)),
+                    timestamp=meta["buf_pts"] / 1e9,
+                )
+                tracked += [
+                    {
+                        "class_id": class_id,
+                        "confidence": float(score),
+                        "object_id": 2 * int(number) + class_id,
+                        "box": _ltwh(box),
+                    }
+                    for box, score, number in zip(found.xyxy, found.confidence, found.tracker_id, strict=True)
+                    if number >= 0
+                ]
+            meta["objects"] = tracked
+        strict_pyds.attach(buffer, metas)
+        self._held.append(buffer)
+        if len(self._held) > 64:  # long past the sink: its memory is used again
+            strict_pyds.release(self._held.pop(0))
+        return Gst.FlowReturn.OK
+
+
+def _ltwh(box: Any) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(edge) for edge in box)
+    return left, top, right - left, bottom - top
+
+
+def _xyxy(box: Any) -> tuple[float, float, float, float]:
+    left, top, width, height = box
+    return left, top, left + width, top + height
+
+
+def register() -> None:
+    """Put the stand-ins under NVIDIA's names."""
+    if Gst.ElementFactory.find("nvstreammux") is not None:
+        return
+    sometimes, request, always = Gst.PadPresence.SOMETIMES, Gst.PadPresence.REQUEST, Gst.PadPresence.ALWAYS
+    source, sink = Gst.PadDirection.SRC, Gst.PadDirection.SINK
+    for name, kind, pads in (
+        ("nvurisrcbin", Source, [_pad_of("vsrc_%u", source, sometimes)]),
+        ("nvstreammux", Muxer, [_pad_of("sink_%u", sink, request), _pad_of("src", source, always)]),
+        ("nvinfer", Infer, [_pad_of("sink", sink, always), _pad_of("src", source, always)]),
+        ("nvtracker", Tracker, [_pad_of("sink", sink, always), _pad_of("src", source, always)]),
+    ):
+        kind.set_metadata(name, "stand-in", "stands in for NVIDIA's", "tests")
+        for pad in pads:
+            kind.add_pad_template(pad)
+        assert Gst.Element.register(None, name, Gst.Rank.NONE, kind)

@@ -1,0 +1,291 @@
+"""The engine in a real GStreamer, with stand-ins for NVIDIA's elements only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ..gst import gstreamer
+
+gstreamer()
+pytest.importorskip("onnx", reason="onnx is not installed")
+
+from consumers.cli import replay  # noqa: E402
+from pipeline.capture import Frame, Sampler, open_capture  # noqa: E402
+from pipeline.deepstream import strict_pyds  # noqa: E402
+from pipeline.deepstream.engine import DeepStreamEngine  # noqa: E402
+from pipeline.engine import Lane  # noqa: E402
+from pipeline.health import Vitals, judge  # noqa: E402
+from pipeline.scene import Draft  # noqa: E402
+from pipeline.watcher import Watcher  # noqa: E402
+from spotter.errors import SettingsError, SpotterError  # noqa: E402
+from spotter.settings import Settings, loads  # noqa: E402
+
+from ..rtsp_camera import RtspCamera, encode_h264  # noqa: E402
+from ..staging import GREEN_PERSON, RED_KETTLEBELL, START, ColourDetector, write_clip  # noqa: E402
+from ..weights import write_weights  # noqa: E402
+from . import stand_ins  # noqa: E402
+
+PATIENCE = 60.0
+
+
+def visit(at: float) -> list[Any]:
+    """A kettlebell on the floor; a person comes at 1 s, stays, and leaves at 5 s."""
+    blocks: list[Any] = [(RED_KETTLEBELL, (250, 130, 280, 160))]
+    if 1 <= at < 5:
+        left = 20 + 8 * int(at * 10 % 4)
+        blocks.append((GREEN_PERSON, (left, 20, left + 50, 160)))
+    return blocks
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 8, visit)
+
+
+@pytest.fixture(autouse=True)
+def nvidia(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    stand_ins.register()
+    stand_ins.built.clear()
+    detector = ColourDetector()
+    stand_ins.finders.append(lambda image: detector.find([image])[0])
+    monkeypatch.setitem(sys.modules, "pyds", strict_pyds.module())
+    monkeypatch.delenv("USE_NEW_NVSTREAMMUX", raising=False)
+    yield
+    stand_ins.finders.pop()
+
+
+class Running:
+    """An engine with lanes, as the service has them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.engine = DeepStreamEngine(settings)
+        self.drafts: dict[str, list[Draft]] = {}
+        self.lanes: dict[str, Lane] = {}
+        for name in settings.cameras:
+            self.lanes[name] = self._lane(name, settings)
+        self.engine.start(list(self.lanes.values()))
+        for lane in self.lanes.values():
+            lane.feed.start()  # type: ignore[attr-defined]
+
+    def _lane(self, name: str, settings: Settings) -> Lane:
+        camera = settings.cameras[name]
+        watcher = Watcher("gym", name, camera, id_prefix="k3f9", confidence=0.4, given_tracks=self.engine.follows)
+        source = self.engine.open(name, camera, wants=watcher.wants, loop_since=None)
+        return Lane(name, source, watcher, self.drafts.setdefault(name, []).append)
+
+    def source(self, name: str) -> Any:
+        return self.lanes[name].feed
+
+    def add(self, name: str, settings: Settings) -> None:
+        self.lanes[name] = self._lane(name, settings)
+        self.engine.use(list(self.lanes.values()))
+        self.source(name).start()
+
+    def remove(self, name: str) -> None:
+        self.source(name).stop()
+        del self.lanes[name]
+        self.engine.use(list(self.lanes.values()))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[[str], Running]]:
+    running: list[Running] = []
+    write_weights(tmp_path / "model.onnx")
+
+    def begin(text: str) -> Running:
+        running.append(Running(settings_of(tmp_path, text)))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.engine.stop(5)
+
+
+def settings_of(folder: Path, cameras: str, **deepstream: Any) -> Settings:
+    own = json.dumps({"max_cameras": 4, "width": 640, "height": 360, **deepstream})
+    return loads(f"engine: deepstream\nmodel: model.onnx\ndeepstream: {own}\ncameras:\n{cameras}", base=folder)
+
+
+def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := what():
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come to that")
+
+
+def looked(running: Running, name: str) -> int:
+    return len(running.lanes[name].detected._times)
+
+
+def sessions(drafts: list[Draft], folder: Path) -> list[dict[str, Any]]:
+    (folder / "scenes.jsonl").write_bytes(
+        b"".join(draft.numbered("01KAMR3Q8S4Z", seq, 0).to_json() + b"\n" for seq, draft in enumerate(drafts))
+    )
+    (folder / "rules.yaml").write_text(
+        "site: gym\nrules: {enter_after: 1, leave_after: 1}\ncameras:\n  clip:\n    uri: clip.mp4\n    zones:\n"
+        "      spot: {kind: station, equipment: treadmill, polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}\n"
+    )
+    result = CliRunner().invoke(replay, [str(folder / "scenes.jsonl"), "--config", str(folder / "rules.yaml")])
+    assert result.exit_code == 0, result.output
+    return [line for line in map(json.loads, result.stdout.splitlines()) if line["schema"] == "spotter.usage/1"]
+
+
+def by_opencv(clip: Path, settings: Settings) -> list[Draft]:
+    camera = settings.cameras["clip"]
+    watcher, drafts = Watcher("gym", "clip", camera, id_prefix="k3f9", confidence=0.4), []
+    capture, sampler, detector = open_capture("clip", camera), Sampler(camera.detect_fps), ColourDetector()
+    capture.open()
+    while capture.grab():
+        at = capture.position
+        if sampler.takes(at):
+            frame = Frame(capture.retrieve(), START + timedelta(seconds=at), at)
+            if watcher.wants(frame) and (draft := watcher.see(frame, detector.find([frame.image])[0])):
+                drafts.append(draft)
+    capture.close()
+    return drafts
+
+
+def test_the_same_clip_gives_the_same_sessions_as_the_cpu_engine(run: Any, clip: Path, tmp_path: Path) -> None:
+    running = run(f"  clip: {{uri: {clip}}}")
+    until(lambda: running.source("clip").state.phase == "ended")
+    drafts = running.drafts["clip"]
+    theirs = sessions(by_opencv(clip, running.settings), tmp_path)
+    ours = sessions(drafts, tmp_path)
+    assert len(ours) == len(theirs) == 1
+    assert ours[0]["equipment"] == theirs[0]["equipment"] == "treadmill"
+    for first in ("active_seconds",):
+        assert abs(ours[0][first] - theirs[0][first]) <= 0.6
+    labels = {one.label for draft in drafts for one in draft.objects}
+    assert labels == {"person", "kettlebell"}
+    assert drafts[0].frame == (320, 180)
+    kettlebell = next(one for draft in drafts for one in draft.objects if one.label == "kettlebell")
+    np.testing.assert_allclose(kettlebell.box, [250 / 320, 130 / 180, 280 / 320, 160 / 180], atol=0.02)
+
+
+def test_the_end_of_one_stream_is_not_the_end_of_all(run: Any, clip: Path, tmp_path: Path) -> None:
+    short = write_clip(tmp_path / "short.mp4", 1, visit)
+    running = run(f"  short: {{uri: {short}}}\n  clip: {{uri: {clip}}}")
+    until(lambda: running.source("short").state.phase == "ended")
+    before = looked(running, "clip")
+    until(lambda: looked(running, "clip") > before + 2)
+    assert running.source("clip").state.phase == "playing"
+    until(lambda: running.source("clip").state.phase == "ended")
+
+
+def test_cameras_come_and_go_while_the_others_go_on(run: Any, clip: Path, tmp_path: Path) -> None:
+    longer = write_clip(tmp_path / "longer.mp4", 40, visit)
+    running = run(f"  a: {{uri: {longer}}}\n  b: {{uri: {longer}}}")
+    until(lambda: looked(running, "a") > 2 and looked(running, "b") > 2)
+    running.remove("b")
+    before = looked(running, "a")
+    until(lambda: looked(running, "a") > before + 5)
+    running.add("c", settings_of(tmp_path, f"  c: {{uri: {clip}}}"))
+    until(lambda: looked(running, "c") > 2)
+    before = looked(running, "a")
+    until(lambda: looked(running, "a") > before + 5)
+    assert running.engine.error is None
+    assert {element.own["source-id"] for element in sources()} == {0, 1}, "places are used again"
+
+
+def sources() -> list[Any]:
+    return [one for one in stand_ins.built if isinstance(one, stand_ins.Source)]
+
+
+@pytest.fixture
+def h264(tmp_path: Path) -> Path:
+    return encode_h264(write_clip(tmp_path / "loop.mp4", 3, visit), tmp_path / "loop.h264")
+
+
+def test_a_killed_camera_comes_back_and_never_touches_another(run: Any, h264: Path) -> None:
+    steady, shaky = RtspCamera(h264), RtspCamera(h264)
+    with contextlib.closing(steady), contextlib.closing(shaky):
+        running = run(f'  steady: {{uri: "{steady.uri}"}}\n  shaky: {{uri: "{shaky.uri}"}}')
+        until(lambda: looked(running, "steady") > 3 and looked(running, "shaky") > 3)
+        shaky.silence = True
+        shaky.drop_viewers()
+        until(lambda: time.monotonic() - running.source("shaky").last_frame_at > 4)
+        assert time.monotonic() - running.source("steady").last_frame_at < 3
+        shaky.silence = False
+        last = running.source("shaky").last_frame_at
+        until(lambda: running.source("shaky").last_frame_at > last)
+        assert running.source("steady").state.phase == "playing"
+        ids = [one.id for draft in running.drafts["shaky"] for one in draft.objects]
+        assert ids
+
+
+def test_a_camera_that_is_not_there_is_told_with_the_reason(run: Any, h264: Path) -> None:
+    camera = RtspCamera(h264)
+    with contextlib.closing(camera):
+        running = run(f'  there: {{uri: "{camera.uri}"}}\n  missing: {{uri: "rtsp://127.0.0.1:1/nothing"}}')
+        until(lambda: looked(running, "there") > 2)
+        running.engine._loop.call(lambda: running.engine.camera_failed(running.source("missing").number, "gone"))
+        until(lambda: "refused" in (running.source("missing").state.reason or ""))
+        assert running.source("there").state.phase == "playing"
+
+
+def test_a_first_build_is_told_as_such(run: Any, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stand_ins.Infer, "seconds_to_build", 2.0)
+    running = run(f"  clip: {{uri: {clip}}}")
+    state = until(
+        lambda: "engine is built" in (running.source("clip").state.reason or "") and running.source("clip").state
+    )
+    vitals = Vitals(state.phase, state.reason, 300.0, None, None)
+    assert judge(vitals) == ("degraded", state.reason), "never offline, and no stall"
+    until(lambda: looked(running, "clip") > 2)
+
+
+def test_a_failure_of_what_all_share_is_told_and_tried_again(
+    run: Any, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_ins.Infer, "fails", "failed to build the network")
+    monkeypatch.setattr("pipeline.deepstream.engine._RESTART_SECONDS", 0.5)
+    running = run(f"  clip: {{uri: {clip}}}")
+    until(lambda: "failed to build" in (running.engine.error or ""))
+    assert running.source("clip").state.phase == "retrying"
+    monkeypatch.setattr(stand_ins.Infer, "fails", None)
+    until(lambda: looked(running, "clip") > 2)
+    assert running.engine.error is None
+
+
+def test_stopping_is_quick_and_leaves_no_thread(run: Any, clip: Path) -> None:
+    running = run(f"  clip: {{uri: {clip}}}")
+    until(lambda: looked(running, "clip") > 2)
+    running.engine.stop(5)
+    names = {"glib", "handover", "graph-start"}
+    until(lambda: not names & {thread.name for thread in threading.enumerate()})
+
+
+def test_unknown_properties_are_refused_by_the_stand_ins() -> None:
+    from gi.repository import Gst
+
+    mux = Gst.ElementFactory.make("nvstreammux", None)
+    with pytest.raises(TypeError, match="does not have property"):
+        mux.set_property("config-file-path", "x")
+
+
+def test_more_cameras_than_the_batch_are_refused(tmp_path: Path) -> None:
+    write_weights(tmp_path / "model.onnx")
+    with pytest.raises(SettingsError, match="max_cameras"):
+        DeepStreamEngine(settings_of(tmp_path, "  a: {uri: a.mp4}\n  b: {uri: b.mp4}", max_cameras=1))
+
+
+def test_without_the_bindings_the_engine_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_weights(tmp_path / "model.onnx")
+    monkeypatch.setitem(sys.modules, "pyds", None)
+    with pytest.raises(SpotterError, match="pyds"):
+        DeepStreamEngine(settings_of(tmp_path, "  a: {uri: a.mp4}"))
