@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spotter.errors import MissingExtraError, WeightsError
 from spotter.settings import Settings
-from spotter.weights import weights_path
+from spotter.weights import weights_in_use
 
 _TEGRA_MODEL = Path("/proc/device-tree/model")
 _TENSORRT_LIBRARIES = ("libnvinfer.so.10", "libnvinfer.so.11", "libnvinfer.so.8", "libnvinfer.so")
@@ -67,7 +67,7 @@ def prepare(settings: Settings) -> ModelFile:
         from spotter.nvinfer_tail import MARK
     except ModuleNotFoundError as error:
         raise MissingExtraError("engine: deepstream", "deepstream") from error
-    source = weights_path(settings.model)
+    source = weights_in_use(settings)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:8]
     iou = f"{settings.detector.iou:g}"
     target = engine_folder(settings) / f"{source.stem}-{digest}-iou{iou}.onnx"
