@@ -47,6 +47,7 @@ class Entry(_Part):
     equipment: bool = Field(True, description="false for what is detected but not used, such as a person")
     en: Card
     ko: Card
+    sources: tuple[Text, ...] = Field((), description="what the notes on safety rest on")
 
     @model_validator(mode="after")
     def _equipment_is_explained(self) -> Entry:

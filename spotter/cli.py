@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "dead": ("consumers.cli:dead", "server", "List or replay refused messages."),
     "user": ("dashboard.cli:user", "server", "Add people who may sign in."),
     "db": ("spotter.commands.db:db", "server", "Bring the database's tables up to date."),
+    "catalog": ("spotter.commands.catalog:catalog", "", "Read what the equipment catalogue says."),
     "model": ("models.cli:model", "", "Detect, evaluate, train and export."),
     "bench": ("spotter.commands.bench:bench", "server", "Measure this machine."),
 }

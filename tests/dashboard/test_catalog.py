@@ -29,6 +29,7 @@ def test_an_entry_says_all_that_a_card_needs_in_both_languages(entry: catalog.En
         assert card.muscles
         assert card.exercises
         assert card.aliases
+    assert entry.sources
     assert len(entry.en.steps) == len(entry.ko.steps)
     assert len(entry.en.mind) == len(entry.ko.mind)
     assert any("가" <= letter <= "힣" for letter in entry.ko.purpose or "")
@@ -36,7 +37,13 @@ def test_an_entry_says_all_that_a_card_needs_in_both_languages(entry: catalog.En
 
 @pytest.mark.parametrize(
     ("text", "label"),
-    [("Swiss ball", "exercise_ball"), ("아령", "dumbbell"), (" MED BALL ", "med_ball"), ("yoga block", "yoga_block")],
+    [
+        ("YogaBlock", "yoga_block"),
+        ("Swiss ball", "exercise_ball"),
+        ("아령", "dumbbell"),
+        (" MED BALL ", "med_ball"),
+        ("yoga block", "yoga_block"),
+    ],
 )
 def test_people_find_things_by_the_names_they_use(text: str, label: str) -> None:
     found = catalog.load().find(text)
