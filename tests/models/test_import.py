@@ -27,6 +27,8 @@ from models.yolov5.network import YoloV5  # noqa: E402
 
 from .colab import foreign, randomised, write  # noqa: E402
 
+pytestmark = pytest.mark.timeout(600)  # seconds of work, on a machine that may be busy
+
 LABELS = ("YogaBlock", "Kettlebell", "Sled")
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "weights" / "gym-yolov5n.onnx"
 

@@ -71,6 +71,7 @@ def label(frames: Path, seeds: dict[str, int]) -> None:
         )
 
 
+@pytest.mark.timeout(900)  # half a minute of one core, which a busy machine makes long
 def test_from_a_clip_to_detections_on_it(tmp_path: Path) -> None:
     from models.runs import write_network
     from models.yolov5.network import YoloV5
