@@ -20,6 +20,8 @@ from dashboard.language import mark
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
 from dashboard.live.watcher import Watcher
+from dashboard.people import account, join
+from dashboard.people import views as people
 from spotter import catalog
 from spotter.database.engine import open_database
 from spotter.settings import Settings
@@ -28,7 +30,8 @@ log = structlog.get_logger()
 
 _EXPLAINED = {
     400: (mark("That request was not understood"), mark("Go back, load the page again and try once more.")),
-    403: (mark("Not for you"), mark("You may not see this page.")),
+    401: (mark("Sign in first"), mark("The menu leads to the sign-in page.")),
+    403: (mark("Not for you"), mark("You may not see this page. An owner can give you another role.")),
     404: (mark("There is nothing here"), mark("The address may have changed; the menu leads to every page.")),
     405: (mark("That does not work here"), mark("Go back and use the page's own buttons.")),
     413: (mark("That was too much at once"), mark("Send less and try again.")),
@@ -70,7 +73,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     health.init_app(app, context)
     auth.init_app(app)
     charts.init_app(app)
-    for blueprint in (live.bp, sessions.bp, equipment.bp, api.bp):
+    for blueprint in (live.bp, sessions.bp, equipment.bp, account.bp, join.bp, people.bp, api.bp):
         app.register_blueprint(blueprint)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(SQLAlchemyError, _explain_database)

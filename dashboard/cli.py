@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dashboard import users
 from dashboard.database import check_tables, what_is_wrong
 from dashboard.keys import SetupLink, secret_key
+from dashboard.people import audit, lockout, two_step
+from dashboard.rights import PEOPLES_ROLES, Role
 from spotter.database.engine import open_database
-from spotter.database.tables import UserRow
+from spotter.database.people_tables import EVERY_SITE, SiteRoleRow, UserRow
 from spotter.errors import ServerError, SettingsError
 from spotter.settings import Settings, load
 
@@ -63,27 +67,45 @@ def dashboard(config_path: Path, host: str | None, port: int | None) -> None:
 
 @click.group()
 def user() -> None:
-    """Add people who may sign in."""
+    """Say who may sign in, and as what."""
 
 
 _name = click.argument("name")
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+_every_site = click.option("--every-site", is_flag=True, help="At every site of the database.")
 
 
 @user.command("add")
 @_config
 @_name
-@click.option("--role", type=click.Choice(users.ROLES), default="viewer", show_default=True)
+@click.option("--role", type=click.Choice(PEOPLES_ROLES), default="viewer", show_default=True)
+@_every_site
 @_password_stdin
-def add(config_path: Path, name: str, role: users.Role, password_stdin: bool) -> None:
+def add(config_path: Path, name: str, role: Role, every_site: bool, password_stdin: bool) -> None:
     """Add somebody. The password is asked for, or read from standard input."""
-    with _session(config_path) as session:
+    with _opened(config_path) as (session, site):
         users.clean_name(name)
-        try:
-            added = users.add_user(session, name, _read_password(password_stdin), role)
-        except SQLAlchemyError as error:
-            raise ServerError(what_is_wrong(error, session.get_bind().engine)) from error
-    click.echo(f"{added.name} may sign in ({added.role}).")
+        row = users.join(session, name, _read_password(password_stdin), role, EVERY_SITE if every_site else site)
+        audit.record(session, site, audit.COMMAND_LINE, "user_added", row.name, role=role, every_site=every_site)
+        session.commit()
+        click.echo(f"{row.name} may sign in ({role}).")
+
+
+@user.command("role")
+@_config
+@_name
+@click.argument("role", type=click.Choice(PEOPLES_ROLES))
+@_every_site
+def change_role(config_path: Path, name: str, role: Role, every_site: bool) -> None:
+    """Give somebody a role at this site, or at every one; it holds with their next click."""
+    with _opened(config_path) as (session, site):
+        row = users.by_name(session, name)
+        if every_site:  # or the role at a single site would win
+            session.execute(delete(SiteRoleRow).where(SiteRoleRow.user_id == row.id))
+        session.merge(SiteRoleRow(user_id=row.id, site=EVERY_SITE if every_site else site, role=role))
+        audit.record(session, site, audit.COMMAND_LINE, "role_changed", row.name, after=role, every_site=every_site)
+        session.commit()
+        click.echo(f"{row.name} is now {role}{' at every site' if every_site else f' at {site}'}.")
 
 
 @user.command("password")
@@ -92,19 +114,38 @@ def add(config_path: Path, name: str, role: users.Role, password_stdin: bool) ->
 @_password_stdin
 def password(config_path: Path, name: str, password_stdin: bool) -> None:
     """Set somebody's new password; whoever is signed in as them has to sign in again."""
-    with _session(config_path) as session:
+    with _opened(config_path) as (session, site):
+        row = users.by_name(session, name)
         users.change_password(session, name, _read_password(password_stdin))
-    click.echo(f"{name} has a new password.")
+        lockout.forgive(session, row.name)
+        audit.record(session, site, audit.COMMAND_LINE, "password_changed", row.name)
+        session.commit()
+        click.echo(f"{row.name} has a new password.")
+
+
+@user.command("two-step-off")
+@_config
+@_name
+def two_step_off(config_path: Path, name: str) -> None:
+    """Let somebody who lost the phone and the recovery codes sign in with the password alone."""
+    with _opened(config_path) as (session, site):
+        row = users.by_name(session, name)
+        if not two_step.turn_off(session, row.id):
+            raise users.UserError(f"{row.name} signs in with the password alone already")
+        audit.record(session, site, audit.COMMAND_LINE, "two_step_off", row.name)
+        session.commit()
+        click.echo(f"{row.name} signs in with the password alone.")
 
 
 @user.command("list")
 @_config
 def list_users(config_path: Path) -> None:
-    """Show who may sign in."""
-    with _session(config_path) as session:
-        rows = session.scalars(select(UserRow).order_by(UserRow.name)).all()
-    for row in rows:
-        click.echo(f"{row.name}\t{row.role}\tsince {row.created_at:%Y-%m-%d}")
+    """Show who may sign in at this site, and as what."""
+    with _opened(config_path) as (session, site):
+        rows = users.of_site(session, site)
+        for row, role in rows:
+            where = "\tat every site" if role.site == EVERY_SITE else ""
+            click.echo(f"{row.name}\t{role.role}\tsince {row.created_at:%Y-%m-%d}{where}")
     if not rows:
         click.echo("Nobody yet; add somebody with: spotter user add NAME --role owner", err=True)
 
@@ -113,14 +154,13 @@ def list_users(config_path: Path) -> None:
 @_config
 @_name
 def remove(config_path: Path, name: str) -> None:
-    """Remove somebody; their sign-ins end at once."""
-    with _session(config_path) as session:
-        row = session.scalar(select(UserRow).where(UserRow.name == users.clean_name(name)))
-        if row is None:
-            raise users.UserError(f"there is nobody called {name}; `spotter user list` shows who there is")
+    """Remove somebody from every site; their sign-ins end at once."""
+    with _opened(config_path) as (session, site):
+        row = users.by_name(session, name)
+        audit.record(session, site, audit.COMMAND_LINE, "removed", row.name)
         session.delete(row)
         session.commit()
-    click.echo(f"{name} may no longer sign in.")
+        click.echo(f"{row.name} may no longer sign in.")
 
 
 def _check_servers(settings: Settings, path: Path) -> None:
@@ -135,10 +175,17 @@ def _check_servers(settings: Settings, path: Path) -> None:
         )
 
 
-def _session(path: Path) -> Session:
-    engine = open_database(load(path).database_url)
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Session, str]]:
+    """The database and the settings' site. Raises ServerError, with the mend, for whatever fails in it."""
+    settings = load(path)
+    engine = open_database(settings.database_url)
     check_tables(engine)
-    return Session(engine, expire_on_commit=False)
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            yield session, settings.site
+    except SQLAlchemyError as error:
+        raise ServerError(what_is_wrong(error, engine)) from error
 
 
 def _read_password(from_stdin: bool) -> str:

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from dashboard.context import current
 from dashboard.language import mark
 from spotter.database.engine import explain
-from spotter.database.tables import UsageSessionRow, UserRow
+from spotter.database.people_tables import SiteRoleRow, UserRow
+from spotter.database.tables import UsageSessionRow
 from spotter.errors import ServerError
 
 log = structlog.get_logger()
 
-NEEDED_TABLES = (UserRow.__tablename__, UsageSessionRow.__tablename__)
+NEEDED_TABLES = (SiteRoleRow.__tablename__, UsageSessionRow.__tablename__)
 
 MISSING_TABLES = mark("the database has no Spotter tables yet; run: spotter db upgrade")
 

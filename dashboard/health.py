@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dashboard.auth import is_signed_in
+from dashboard.auth import may
 from dashboard.context import Context, current
 from dashboard.live.watcher import Watcher
 from dashboard.security import client_address, is_loopback
@@ -24,7 +24,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5)
 
 @bp.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while every part and camera works, else 503. Strangers read ok or degraded; people signed in read why."""
+    """200 while every part and camera works, else 503. Strangers read only that; who sees the live page reads why."""
     watcher = current().watcher
     parts = watcher.parts()
     well = all(part.state == "ok" for part in parts)
@@ -32,7 +32,7 @@ def healthz() -> ResponseReturnValue:
         "status": "ok" if well else "degraded",
         "parts": {part.part: part.state for part in parts},
     }
-    if request.cookies and parts[0].state == "ok" and is_signed_in():
+    if request.cookies and parts[0].state == "ok" and may("live.page"):
         body["reasons"] = {part.part: part.reason for part in parts if part.reason}
         body["cameras"] = {tile.camera: {"state": tile.state, "reason": tile.reason} for tile in watcher.tiles()}
     return body, 200 if well else 503
@@ -100,7 +100,7 @@ def init_app(app: Flask, context: Context) -> None:
         return response
 
     def metrics() -> ResponseReturnValue:
-        if not is_loopback(client_address()) and not is_signed_in():
+        if not is_loopback(client_address()) and not may("live.page"):
             abort(403)
         return Response(generate_latest(registry), mimetype="text/plain", content_type="text/plain; version=0.0.4")
 

@@ -25,7 +25,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from dashboard.users import Role, add_user
+from dashboard.rights import Role
+from dashboard.users import add_user
 from spotter import redis_keys
 from spotter.database.tables import UsageSessionRow
 from spotter.events import FramesPerSecond, Scene, SceneObject, Status, format_time
@@ -192,9 +193,9 @@ class Gym:
         self._changed("usage", "free-weights")
         return str(row["id"])
 
-    def add(self, name: str = "Olga", role: Role = "owner", password: str = PASSWORD) -> None:
+    def add(self, name: str = "Olga", role: Role = "owner", password: str = PASSWORD, site: str = "*") -> None:
         with Session(self.engine) as session:
-            add_user(session, name, password, role)
+            add_user(session, name, password, role, site)
 
     def _changed(self, kind: str, camera: str) -> None:
         self.redis.publish(redis_keys.changes(self.site), json.dumps({"kind": kind, "camera": camera}))

@@ -25,6 +25,7 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 ]
+PEOPLE = ("/people", "/people/sign-ins", "/people/log", "/account", "/account/two-step", "/join/x")
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 
 # One grey pixel; what a camera box sends is larger and blurred.
@@ -233,7 +234,15 @@ def test_pages_fit_every_screen_and_can_be_read(
         assert opened.axe() == [], "the sign-in page"
         opened.sign_in()
         opened.says("#connection", "Live")
-        for path in ("/", "/sessions", "/sessions?equipment=nothing", "/equipment", "/equipment/kettlebell", "/none"):
+        for path in (
+            "/",
+            "/sessions",
+            "/sessions?equipment=nothing",
+            "/equipment",
+            "/equipment/kettlebell",
+            "/none",
+            *PEOPLE,
+        ):
             opened.go(path)
             opened.page.wait_for_load_state("load")
             assert opened.page.evaluate("document.documentElement.dataset.bsTheme") == scheme

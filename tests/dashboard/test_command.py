@@ -103,6 +103,9 @@ def test_people_are_added_listed_and_removed(gym: Gym) -> None:
     assert "Tina\ttrainer" in done("list")
     assert done("password", "Tina", text="a new few words\n") == "Tina has a new password."
     assert "nobody called Bob" in done("password", "Bob", text="a new few words\n")
+    assert done("role", "Tina", "owner", "--every-site") == "Tina is now owner at every site."
+    assert "already" in done("two-step-off", "Tina")
+    assert "at every site" in done("list")
     assert done("remove", "Tina") == "Tina may no longer sign in."
     assert "nobody called Tina" in done("remove", "Tina")
 

@@ -234,7 +234,18 @@ NAMES = re.compile(
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/sessions", "/sessions?from=x", "/sessions?equipment=rope", "/equipment", "/equipment/kettlebell", "/none"],
+    [
+        "/",
+        "/sessions",
+        "/sessions?from=x",
+        "/sessions?equipment=rope",
+        "/equipment",
+        "/equipment/kettlebell",
+        "/none",
+        "/people",
+        "/people/sign-ins",
+        "/account",
+    ],
 )
 def test_a_korean_page_has_no_english_left_in_it(gym: Gym, signed_in: FlaskClient, path: str) -> None:
     gym.well()

@@ -1,0 +1,91 @@
+"""Who may ask for what: every route and the roles that may use it, in one table. What is not in it is shut."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from flask import request
+
+from dashboard.language import mark
+
+Role = Literal["owner", "trainer", "viewer", "kiosk"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+PEOPLES_ROLES: tuple[Role, ...] = ("owner", "trainer", "viewer")
+"""Those of people; a kiosk is a tablet."""
+
+NAMES: dict[str, str] = {
+    "owner": mark("owner"),
+    "trainer": mark("trainer"),
+    "viewer": mark("viewer"),
+    "kiosk": mark("kiosk"),
+}
+
+EXPLAINED: dict[Role, str] = {
+    "owner": mark("everything, and who else may do what"),
+    "trainer": mark("everything but people and the log"),
+    "viewer": mark("the live page and the figures, but no single session"),
+}
+
+STRANGER = "stranger"
+"""Somebody who is not signed in."""
+
+OWNERS = frozenset({"owner"})
+TRAINERS = OWNERS | {"trainer"}
+VIEWERS = TRAINERS | {"viewer"}
+ANYBODY_SIGNED_IN = VIEWERS | {"kiosk"}
+EVERYBODY = ANYBODY_SIGNED_IN | {STRANGER}
+
+RIGHTS: dict[str, frozenset[str]] = {
+    "static": EVERYBODY,
+    "bootstrap.static": EVERYBODY,
+    "auth.login": EVERYBODY,
+    "auth.second_step": EVERYBODY,
+    "auth.setup": EVERYBODY,
+    "language.choose": EVERYBODY,
+    "auth.logout": ANYBODY_SIGNED_IN,
+    "join.accept": EVERYBODY,
+    "health.healthz": EVERYBODY,
+    "health.livez": EVERYBODY,
+    "health.metrics": EVERYBODY,  # which lets in this machine and viewers only
+    "charts.plotly_script": VIEWERS,
+    "live.page": VIEWERS,
+    "live.events": VIEWERS,
+    "live.state": VIEWERS,
+    "live.preview": VIEWERS,
+    "equipment.index": VIEWERS,
+    "equipment.card": VIEWERS,
+    "sessions.index": TRAINERS,
+    "sessions.download": TRAINERS,
+    "account.index": VIEWERS,
+    "account.change_password": VIEWERS,
+    "account.end_sign_in": VIEWERS,
+    "account.end_other_sign_ins": VIEWERS,
+    "account.two_step_on": VIEWERS,
+    "account.two_step_off": VIEWERS,
+    "people.index": OWNERS,
+    "people.change_role": OWNERS,
+    "people.remove": OWNERS,
+    "people.unlock": OWNERS,
+    "people.invite": OWNERS,
+    "people.withdraw": OWNERS,
+    "people.all_sign_ins": OWNERS,
+    "people.end_sign_in": OWNERS,
+    "people.log": OWNERS,
+    "openapi.spec": VIEWERS,
+    "api.sessions": TRAINERS,
+    "api.live": VIEWERS,
+    "api.equipment_use": VIEWERS,
+}
+
+
+def may(role: str, endpoint: str | None) -> bool:
+    """Whether `role`, or STRANGER, may ask for `endpoint`. None is a path that leads nowhere: anybody may read so."""
+    if endpoint is None:
+        return role != "kiosk"
+    return role in RIGHTS.get(endpoint, frozenset())
+
+
+def is_open() -> bool:
+    """Whether anybody at all may ask for what is asked for now."""
+    return may(STRANGER, request.endpoint) if request.endpoint else False

@@ -1,0 +1,187 @@
+"""Every route by every role: what each may ask for, and that nothing is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from dashboard import rights
+from dashboard.rights import Role
+from dashboard.users import NO_PASSWORD
+from spotter.database.people_tables import SiteRoleRow, UserRow
+
+from .gym import AuthActions, Gym
+from .people import browser, post
+
+# stranger, viewer, trainer, owner, kiosk: y may, - may not. Written by hand, not taken from the code that it checks.
+TABLE = """
+static                        GET   yyyyy
+bootstrap.static              GET   yyyyy
+auth.login                    GET   yyyyy
+auth.login                    POST  yyyyy
+auth.second_step              GET   yyyyy
+auth.second_step              POST  yyyyy
+auth.setup                    GET   yyyyy
+auth.setup                    POST  yyyyy
+language.choose               GET   yyyyy
+auth.logout                   POST  -yyyy
+join.accept                   GET   yyyyy
+join.accept                   POST  yyyyy
+health.healthz                GET   yyyyy
+health.livez                  GET   yyyyy
+health.metrics                GET   yyyyy
+charts.plotly_script          GET   -yyy-
+live.page                     GET   -yyy-
+live.events                   GET   -yyy-
+live.state                    GET   -yyy-
+live.preview                  GET   -yyy-
+equipment.index               GET   -yyy-
+equipment.card                GET   -yyy-
+sessions.index                GET   --yy-
+sessions.download             GET   --yy-
+account.index                 GET   -yyy-
+account.change_password       POST  -yyy-
+account.end_sign_in           POST  -yyy-
+account.end_other_sign_ins    POST  -yyy-
+account.two_step_on           GET   -yyy-
+account.two_step_on           POST  -yyy-
+account.two_step_off          POST  -yyy-
+people.index                  GET   ---y-
+people.change_role            POST  ---y-
+people.remove                 POST  ---y-
+people.unlock                 POST  ---y-
+people.invite                 POST  ---y-
+people.withdraw               POST  ---y-
+people.all_sign_ins           GET   ---y-
+people.end_sign_in            POST  ---y-
+people.log                    GET   ---y-
+openapi.spec                  GET   -yyy-
+api.sessions                  GET   --yy-
+api.live                      GET   -yyy-
+api.equipment_use             GET   -yyy-
+"""
+COLUMNS = ("stranger", "viewer", "trainer", "owner", "kiosk")
+EXPECTED = {
+    (endpoint, method): {role for role, mark in zip(COLUMNS, marks, strict=True) if mark == "y"}
+    for endpoint, method, marks in (line.split() for line in TABLE.split("\n") if line)
+}
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    return {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def path_of(app: Flask, endpoint: str) -> str:
+    rule = next(rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint)
+    with app.test_request_context():
+        numbers = {name: 999999 for name in rule.arguments if "int" in str(rule._converters.get(name))}
+        names = {name: numbers.get(name, 999999 if name == "number" else "x") for name in rule.arguments}
+        return str(rule.build(names)[1])  # type: ignore[index]
+
+
+def kiosk(app: Flask, gym: Gym) -> FlaskClient:
+    """A tablet that is paired as a kiosk."""
+    from datetime import datetime, timezone
+
+    from dashboard.people import sign_ins
+
+    now = datetime.now(timezone.utc)
+    with Session(gym.engine) as session:
+        row = UserRow(name="front desk", password_hash=NO_PASSWORD, created_at=now)
+        session.add(row)
+        session.flush()
+        session.add(SiteRoleRow(user_id=row.id, site=gym.site, role="kiosk"))
+        token = sign_ins.begin(session, row.id, gym.site, now, "127.0.0.1", "tablet")
+        session.commit()
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = token
+    return client
+
+
+def test_the_table_has_every_route_and_no_other(app: Flask) -> None:
+    assert routes(app) == set(EXPECTED)
+    assert {endpoint for endpoint, _ in EXPECTED} == set(rights.RIGHTS)
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_every_route_by_every_role(app: Flask, gym: Gym, role: str) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False  # what is tested here must not be stopped by a missing token before
+    app.config["RATELIMIT_ENABLED"] = False
+    if role == "stranger":
+        client = app.test_client()
+    elif role == "kiosk":
+        client = kiosk(app, gym)
+    else:
+        app.config["WTF_CSRF_ENABLED"] = True
+        client = browser(app, gym, role)  # type: ignore[arg-type]
+        app.config["WTF_CSRF_ENABLED"] = False
+    for (endpoint, method), roles in sorted(EXPECTED.items()):
+        if endpoint == "auth.logout" and role in roles:
+            continue  # would end what the others are asked with; it has a test of its own
+        answer = client.open(path_of(app, endpoint), method=method, buffered=False)
+        answer.close()
+        refused = answer.status_code in (401, 403) or answer.headers.get("Location", "").startswith("/login?")
+        if answer.headers.get("Location") == "/login":
+            refused = endpoint not in ("auth.second_step",)
+        assert refused == (role not in roles), (endpoint, method, role, answer.status_code)
+
+
+@pytest.mark.parametrize("role", rights.ROLES)
+def test_a_route_that_is_in_no_table_is_shut_for_all(role: Role) -> None:
+    assert not rights.may(role, "some.new_page")
+
+
+def test_a_role_holds_at_its_own_site_alone(app: Flask, gym: Gym) -> None:
+    gym.add("Nora", "owner", site="uptown")
+    answer = AuthActions(app.test_client()).login("Nora")
+    assert answer.status_code == 200
+    assert "do not fit together" in answer.text
+
+
+def test_the_role_at_a_site_wins_over_the_one_at_every_site(app: Flask, gym: Gym) -> None:
+    gym.add("Vera", "owner", site="*")
+    with Session(gym.engine) as session:
+        session.add(SiteRoleRow(user_id=session.query(UserRow).one().id, site=gym.site, role="viewer"))
+        session.commit()
+    client = app.test_client()
+    AuthActions(client).login("Vera")
+    assert client.get("/equipment").status_code == 200
+    assert client.get("/people").status_code == 403
+
+
+def test_a_new_role_holds_with_the_next_click(app: Flask, gym: Gym) -> None:
+    owner, trainer = browser(app, gym, "owner"), browser(app, gym, "trainer")
+    assert trainer.get("/sessions").status_code == 200
+    with Session(gym.engine) as session:
+        number = session.query(UserRow).filter_by(name="Tom").one().id
+    assert post(owner, f"/people/{number}/role", role="viewer").status_code == 302
+    assert trainer.get("/sessions").status_code == 403
+
+
+def test_pages_show_no_link_that_leads_to_a_refusal(app: Flask, gym: Gym) -> None:
+    page = browser(app, gym, "viewer").get("/").text
+    assert 'href="/equipment"' in page
+    assert 'href="/sessions"' not in page
+    assert 'href="/people"' not in page
+
+
+def test_a_kiosk_can_do_nothing_else(app: Flask, gym: Gym) -> None:
+    tablet = kiosk(app, gym)
+    for path in ("/", "/sessions", "/people", "/account", "/api/v1/live", "/live/state", "/nothing-here"):
+        assert tablet.get(path).status_code == 403, path
+    assert "reasons" not in tablet.get("/healthz").get_json()
+    tablet.environ_base["REMOTE_ADDR"] = "10.0.0.7"
+    assert tablet.get("/metrics").status_code == 403
+
+
+def test_a_viewers_figures_have_no_single_session(app: Flask, gym: Gym) -> None:
+    viewer = browser(app, gym, "viewer")
+    for path in ("/sessions", "/sessions.csv", "/api/v1/sessions"):
+        assert viewer.get(path).status_code == 403
