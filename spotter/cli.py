@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "dashboard": ("dashboard.cli:dashboard", "server", "Serve the web pages."),
     "config": ("spotter.commands.config:config", "", "Check settings, or print their schema."),
     "camera": ("pipeline.cli:camera", "cpu", "Try a camera's address."),
+    "doctor": ("pipeline.doctor.cli:doctor", "", "Look at all that is needed here, and say what to mend."),
     "record": ("pipeline.cli:record", "cpu", "Write the scenes of a camera or clip to a file."),
     "replay": ("consumers.cli:replay", "server", "Interpret recorded scenes without any server."),
     "truth": ("consumers.cli:truth", "server", "Compare sessions with true times."),

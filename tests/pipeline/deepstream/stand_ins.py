@@ -59,6 +59,8 @@ def _declared(listed: Mapping[str, Listed]) -> dict[str, tuple[Any, ...]]:
             found[name] = (GObject.TYPE_INT, name, name, min(one.bounds), max(one.bounds), min(one.bounds), flags)
         elif one.kind == "boolean":
             found[name] = (GObject.TYPE_BOOLEAN, name, name, False, flags)
+        elif one.kind == "pointer":
+            found[name] = (GObject.TYPE_POINTER, name, name, flags)
         elif one.kind == "string":
             found[name] = (GObject.TYPE_STRING, name, name, None, flags)
     return found
@@ -389,7 +391,13 @@ class Tracker(_Transform):
             for class_id in set(_LABELS.values()):
                 key = (meta["pad_index"], class_id)
                 tracker = self._by_camera.setdefault(
-                    key, ByteTrackTracker(minimum_consecutive_frames=2, frame_rate=FPS)
+                    key,
+                    ByteTrackTracker(
+                        minimum_consecutive_frames=2,
+                        frame_rate=FPS,
+                        track_activation_threshold=0.4,
+                        high_conf_det_threshold=0.4,
+                    ),
                 )
                 mine = [one for one in meta["objects"] if one["class_id"] == class_id]
                 boxes = np.array([_xyxy(one["box"]) for one in mine], np.float32).reshape(-1, 4)
