@@ -157,7 +157,10 @@ class Detector:
         shape = first.shape
         if len(shape) != 4 or shape[1] != 3 or len(self._session.get_inputs()) != 1:
             raise self._refused(f"its input {first.name!r} has shape {shape}, not [batch, 3, height, width]")
-        self.metadata = self._session.get_modelmeta().custom_metadata_map
+        try:
+            self.metadata = self._session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError:
+            raise self._refused("its metadata is damaged") from None
         open_side = _metadata_size(self.metadata)
         height, width = (side if isinstance(side, int) and side > 0 else open_side for side in shape[2:])
         self._input_name = first.name

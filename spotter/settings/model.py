@@ -286,7 +286,11 @@ class Settings(Section):
         title="Engine",
         description="what decodes and detects: opencv and gstreamer detect on the CPU, deepstream needs an NVIDIA GPU",
     )
-    model: Path | None = Field(None, title="Model", description="ONNX weights; the shipped gym detector unless given")
+    model: Path | None = Field(
+        None,
+        title="Model",
+        description="ONNX weights; left out: the choice of `spotter model use`, else the shipped gym detector",
+    )
     detector: DetectorSettings = Field(DetectorSettings(), title="Detector", description="how objects are found")
     cameras: dict[Name, Camera] = Field({}, title="Cameras", description="every camera by its name")
     mqtt: Mqtt | None = Field(None, title="MQTT", description="the broker; left out: an embedded one")

@@ -17,10 +17,12 @@ from models.cli import model
 from models.labels import GYM_LABELS
 from spotter.detector import Detector
 from spotter.errors import SettingsError, SpotterError, WeightsError
+from spotter.model_store import ModelStore
 
 torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed ([train] extra)")
 
+from models.registry import Adoption, adopt  # noqa: E402
 from models.yolov5.anchor_free import YoloV5u  # noqa: E402
 from models.yolov5.checkpoint import CheckpointError, load_checkpoint  # noqa: E402
 from models.yolov5.network import YoloV5  # noqa: E402
@@ -190,6 +192,29 @@ def test_random_truncated_and_flipped_files_are_clean_errors_or_models(tmp_path:
         path.unlink()
     assert refused >= 38  # everything random or cut; a flipped byte of a class name may pass
     assert not list((tmp_path / "models").glob("*"))
+
+
+def test_flipped_bytes_of_an_onnx_file_are_clean_errors_or_models(tmp_path: Path) -> None:
+    """Above all in its structure at the front, and in its names and metadata at the end."""
+    shipped, chance = SHIPPED.read_bytes(), random.Random(0)
+    store = ModelStore(tmp_path / "models")
+    path = tmp_path / "flipped.onnx"
+    damaged = bytearray(shipped)
+    damaged[shipped.rindex(b"AGPL")] = 0xCE  # no UTF-8
+    files = [bytes(damaged)]
+    for number in range(10):
+        changed = bytearray(shipped)
+        changed[chance.randrange(2000) if number % 2 else -1 - chance.randrange(1500)] = chance.randrange(256)
+        files.append(bytes(changed))
+    refused = []
+    for content in files:
+        path.write_bytes(content)
+        try:
+            adopt(path, store, Adoption("x", replace=True))
+        except SpotterError as error:
+            refused.append(str(error))
+    assert "its metadata is damaged" in refused[0]
+    assert all("\n" not in text for text in refused)
 
 
 def test_training_does_not_start_from_what_it_cannot_train(tmp_path: Path) -> None:
