@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,8 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
     except DataError as error:
         raise DataError(f"data set {path}: {error}") from None
     for name, numbers in (("train", done.train), ("val", done.val)):
-        lines = [f"./{samples[i].path.resolve().relative_to(folder.resolve()).as_posix()}\n" for i in numbers]
+        # `path:` may have led out of the folder: a relative path finds the pictures all the same.
+        lines = [f"{Path(os.path.relpath(samples[i].path, folder)).as_posix()}\n" for i in numbers]
         (folder / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
     write_data_yaml(folder, layout.labels, train="train.txt", val="val.txt")
     total = len(done.train) + len(done.val)

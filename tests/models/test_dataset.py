@@ -99,6 +99,19 @@ def test_a_split_never_parts_a_clip_and_fits_the_ratio(tmp_path: Path) -> None:
     assert len(read_data_set(folder / "data.yaml").val) == 4
 
 
+def test_a_set_whose_pictures_lie_elsewhere_is_split_too(tmp_path: Path) -> None:
+    """As a notebook leaves it: Train and Val beside each other, and a data.yaml that points there."""
+    for side, seeds in (("Train", range(4)), ("Val", range(4, 6))):
+        data_set(tmp_path / "drive" / side, {f"clip{seed}-1": scene(seed) for seed in seeds})
+    (tmp_path / "yolov5").mkdir()
+    data = tmp_path / "yolov5" / "data.yaml"
+    data.write_text("path: ../drive\ntrain: Train/images\nval: Val/images\nnames: [person, kettlebell]\n")
+    call("split", data, "--ratio", "50/50")
+    split = read_data_set(data)
+    assert (len(split.train), len(split.val)) == (3, 3)
+    assert all(len(sample.rows) == 1 for sample in (*split.train, *split.val))
+
+
 def test_near_copies_under_other_names_stay_together(tmp_path: Path) -> None:
     """The same scene was exported twice, once as a clip's frames and once as photos."""
     pictures = {f"clip-{i}": noisy(scene(1), i) for i in range(3)}
