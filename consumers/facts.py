@@ -35,6 +35,8 @@ class SessionFact:
     confidence: float
     ended_by: EndedBy | None
     layout_version: int
+    last: int
+    """The last moment at which use was seen; where it ended, once it has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from consumers.layout import Layout
 from consumers.place import Place, Waiting
 from consumers.rules import alerts, station
 from consumers.rules.use import Use
-from consumers.state import load_state, merged, part
+from consumers.state import PlaceState, load_state, merged, part
 from consumers.view import View, to_time
 from spotter.events import Alert, UsageSession, alert_id, usage_session_id
 
@@ -97,10 +97,11 @@ class Restored:
     """Places that are no more; their rows can go once the state of the others is stored."""
 
 
-def restore(layout: Layout, states: list[StoredState], waiting: list[Waiting]) -> Restored:
+def restore(layout: Layout, states: list[StoredState], waiting: list[Waiting], *, changed: bool = True) -> Restored:
     """The interpreter of a site as it was when `states` and `waiting` (in the order of each stream) were stored.
 
     Where zones now join other cameras, or have lost a unit, what is remembered is sorted into the places of today.
+    `changed`: the layout is another one than that by which they were stored.
     """
     interpreter = Interpreter(layout)
     stale: list[str] = []
@@ -115,7 +116,7 @@ def restore(layout: Layout, states: list[StoredState], waiting: list[Waiting]) -
                 _place(interpreter, home).state = merged(_place(interpreter, home).state, own)
             interpreter.touched |= homes
             stale.append(stored.place)
-    facts = _end_orphans(interpreter, layout)
+    facts = _end_orphans(interpreter, layout) if changed else []
     for entry in waiting:
         _place(interpreter, layout.place(entry.view.camera)).restore([entry])
     return Restored(interpreter, facts, [name for name in stale if name not in interpreter.places])
@@ -143,6 +144,23 @@ def _end_orphans(interpreter: Interpreter, layout: Layout) -> list[Fact]:
             if alert.zone is not None and alert.zone not in layout.kinds:
                 detail = f"there is no zone {alert.zone} any more"
                 facts += alerts.clear(state.alerts, alert.kind, alert.subject, state.time or 0, detail)
-        if len(facts) > before:
+            elif alert.kind == "camera_offline" and layout.cameras and alert.subject not in layout.cameras:
+                detail = f"there is no camera {alert.subject} any more"
+                facts += alerts.clear(state.alerts, alert.kind, alert.subject, state.time or 0, detail)
+        if _forget_counts(state, layout) or len(facts) > before:
             interpreter.touched.add(name)
     return facts
+
+
+def _forget_counts(state: PlaceState, layout: Layout) -> bool:
+    """Forget the counts of zones that are no more, so that they are told of anew should such zones come back."""
+    gone = {key for key in state.told if key.partition("/")[0] not in layout.kinds}
+    for key in gone:
+        del state.told[key]
+        for counts in state.counts.values():
+            for known in (counts.now, counts.steady, counts.since):
+                known.pop(key, None)
+    racks = {zone for zone in state.racks.told if zone not in layout.kinds}
+    for zone in racks:
+        del state.racks.told[zone]
+    return bool(gone or racks)

@@ -53,6 +53,8 @@ class Layout:
     """zone -> its kind"""
     racked: frozenset[str | None] = frozenset()
     """The labels that belong in racks; None where a rack takes any."""
+    timezone: str = "UTC"
+    """IANA name, by whose clocks figures are grouped into hours and days."""
 
     def document(self) -> dict[str, Any]:
         """The layout as the database keeps it."""
@@ -60,6 +62,7 @@ class Layout:
         return {
             "cameras": _ZONES.dump_python(zones, mode="json", by_alias=True, exclude_none=True),
             "rules": self.rules.model_dump(mode="json"),
+            "timezone": self.timezone,
         }
 
     def zones_of(self, camera: str) -> CameraZones:
@@ -85,15 +88,16 @@ _NO_ZONES = CameraZones.of({})
 def layout_of_settings(settings: Settings, version: int = 0) -> Layout:
     """The layout that a settings file describes."""
     zones = {name: dict(camera.zones) for name, camera in settings.cameras.items()}
-    return build(settings.site, version, zones, settings.rules)
+    return build(settings.site, version, zones, settings.rules, settings.timezone)
 
 
 def layout_of_document(site: str, version: int, document: dict[str, Any]) -> Layout:
     """A layout from the database."""
-    return build(site, version, _ZONES.validate_python(document["cameras"]), Rules.model_validate(document["rules"]))
+    zones, rules = _ZONES.validate_python(document["cameras"]), Rules.model_validate(document["rules"])
+    return build(site, version, zones, rules, document.get("timezone", "UTC"))
 
 
-def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rules) -> Layout:
+def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rules, timezone: str = "UTC") -> Layout:
     """A layout from its parts."""
     stations: dict[str, Station] = {}
     names: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -132,6 +136,7 @@ def build(site: str, version: int, zones: dict[str, dict[str, Zone]], rules: Rul
         place_of={camera: place for place, cameras in places.items() for camera in cameras},
         kinds={name: zone.kind for own in zones.values() for name, zone in own.items()},
         racked=frozenset(label for rack in racks for label in (rack.holds or (None,))),
+        timezone=timezone,
     )
 
 

@@ -7,7 +7,7 @@ from collections import deque
 
 from consumers.connections import broker_of
 from consumers.storage import Store
-from spotter import topics
+from spotter import redis_keys, topics
 from spotter.events import Committed
 from spotter.mqtt import MqttClient
 from spotter.settings import Settings
@@ -27,8 +27,9 @@ class Publisher:
         self._confirmed: deque[int] = deque()
         self._sent: dict[int, tuple[int, int]] = {}  # message id -> (shard, event id)
         self._done: list[int] = []
-        self._after: dict[int, int] = {}
         self._pending: set[int] = set()
+        self._owned: set[int] = set()
+        self._retain_again: set[int] = set()
         self._reconnected = False
         self._mqtt = MqttClient(
             broker_of(settings),
@@ -60,9 +61,16 @@ class Publisher:
 
     def adopt(self, shard: int) -> None:
         """Begin with a shard, or again: whatever its table still has is to be published."""
-        self._after[shard] = 0
         self._sent = {mid: entry for mid, entry in self._sent.items() if entry[0] != shard}
+        self._owned.add(shard)
         self._pending.add(shard)
+        self._retain_again.add(shard)
+
+    def leave(self, shard: int) -> None:
+        """The shard is another worker's now: say nothing more of it."""
+        self._owned.discard(shard)
+        self._pending.discard(shard)
+        self._retain_again.discard(shard)
 
     def pump(self) -> None:
         """Publish what is due, and forget what the broker has confirmed.
@@ -72,6 +80,7 @@ class Publisher:
         if self._reconnected:  # a broker that was restarted may have lost what it retained
             self._reconnected = False
             self._due.update({key: value for key, value in self._newest.items() if key not in self._due})
+            self._retain_again |= self._owned
         self._publish_committed()
         while self._confirmed:
             entry = self._sent.pop(self._confirmed.popleft(), None)
@@ -80,6 +89,8 @@ class Publisher:
         if self._done:
             self._store.forget_outgoing(self._done)
             self._done = []
+        if self._retain_again and self._mqtt.connected:
+            self._publish_retained()
         for shard in sorted(self._pending):
             self._publish_events(shard)
 
@@ -93,15 +104,27 @@ class Publisher:
         room = _IN_FLIGHT - len(self._sent)
         if room <= 0 or not self._mqtt.connected:
             return
-        rows = self._store.outgoing(shard, self._shards, self._after.get(shard, 0), room)
+        # Not by an id to go on after: of two transactions, the one with the lower ids may be committed later.
+        in_flight = {identity for of, identity in self._sent.values() if of == shard} | {*self._done}
+        limit = room + len(in_flight)
+        rows = self._store.outgoing(shard, self._shards, limit)
         for identity, topic, payload, retained in rows:
+            if identity in in_flight:
+                continue
             message = self._mqtt.publish(topic, payload, retain=retained)
             if message is None:
                 return
             self._sent[message] = (shard, identity)
-            self._after[shard] = identity
-        if len(rows) < room:
+        if len(rows) < limit:
             self._pending.discard(shard)
+
+    def _publish_retained(self) -> None:
+        """Say again all that the broker is to retain. What waits in the table of events is newer, and comes after."""
+        for site, topic, payload in self._store.retained():
+            shard = redis_keys.shard_of(site, self._shards)
+            if shard in self._retain_again and self._mqtt.publish(topic, payload, retain=True) is None:
+                return
+        self._retain_again.clear()
 
     def _note_connection(self) -> None:
         self._reconnected = True

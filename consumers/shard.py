@@ -16,12 +16,13 @@ import structlog
 from pydantic import ValidationError
 
 from consumers import dead
-from consumers.facts import SessionFact
+from consumers.booking import Book
+from consumers.changes import Changes, LayoutChange, StateChange, WaitingScene
 from consumers.interpreter import Interpreter, restore
 from consumers.order import StreamKey, StreamOrder
 from consumers.outgoing import Publisher
 from consumers.refusals import Refusal
-from consumers.storage import Changes, StateChange, Store, WaitingScene, session_row
+from consumers.storage import Store
 from consumers.view import View, view_of
 from spotter import events, redis_keys, topics
 from spotter.errors import ContractError
@@ -78,6 +79,8 @@ class Shard:
         self._positions: dict[StreamKey, int] = {}
         self._orders: dict[StreamKey, StreamOrder[Entry]] = {}
         self._interpreters: dict[str, Interpreter] = {}
+        self._books: dict[str, Book] = {}
+        self._services: dict[str, tuple[int, int]] = {}
         self._revisions: dict[tuple[str, str], int] = {}
         self._handled: list[bytes] = []
 
@@ -87,6 +90,7 @@ class Shard:
         Raises DBAPIError or RedisError when one of the two is away.
         """
         self._orders, self._interpreters, self._revisions, self._handled = {}, {}, {}, []
+        self._books, self._services = {}, {}
         known = {
             key: found
             for key, found in self._store.positions().items()
@@ -120,9 +124,9 @@ class Shard:
         for identity, fields in entries:
             due += self._sort_in(identity, fields or {})
         if due:
-            changes, told = self._interpret(due)
+            changes = self._interpret(due)
             self._commit(changes)
-            self._note_committed(changes, told)
+            self._note_committed(changes)
             self._handled += [entry.id for _, _, entry in due]
             self.counts["scenes"] += len(due)
         self.let_go()
@@ -171,10 +175,30 @@ class Shard:
         older = [known for known in self._orders if known[:2] == key[:2] and known != key]
         return [(known, seq, entry) for known in older for seq, entry in self._orders[known].give_up_gaps()]
 
-    def _interpret(self, due: list[tuple[StreamKey, int, Entry]]) -> tuple[Changes, set[tuple[str, str]]]:
-        """What follows from scenes in their order, and the (site, camera) whose sessions changed."""
+    def look_up(self) -> None:
+        """Follow what others wrote into the database: new layouts, services, alerts that people acknowledged.
+
+        Raises DBAPIError when the database is away.
+        """
         changes = Changes(self.number)
-        told: set[tuple[str, str]] = set()
+        newest = self._store.newest_layouts()
+        for site, interpreter in sorted(self._interpreters.items()):
+            if newest.get(site, 0) > interpreter.layout.version:
+                del self._interpreters[site]
+                self._collect(site, self._interpreter(site, changes), changes)
+                continue
+            stamp = self._store.services_stamp(site)
+            if stamp != self._services[site]:
+                self._services[site] = stamp
+                self._books[site].take_over(self._store.memory(interpreter.layout), changes)
+        if changes.layouts or changes.retained:
+            self._commit(changes)
+            self._note_committed(changes)
+        self._publisher.events_waiting(self.number)
+
+    def _interpret(self, due: list[tuple[StreamKey, int, Entry]]) -> Changes:
+        """What follows from scenes in their order."""
+        changes = Changes(self.number)
         for key, seq, entry in due:
             interpreter = self._interpreter(entry.site, changes)
             before = changes.positions[key][0] if key in changes.positions else self._positions.get(key)
@@ -186,37 +210,39 @@ class Shard:
             except Exception as error:
                 self._poison(key, seq, entry, error)
                 raise PoisonedError from error
-            for fact in facts:
-                if not isinstance(fact, SessionFact):
-                    continue
-                row = session_row(entry.site, fact)
-                changes.sessions[row["id"]] = row
-                event = interpreter.event(fact)
-                changes.events.append((topics.usage(entry.site, fact.equipment), event.to_json()))
-                told |= {(entry.site, camera) for camera in fact.cameras}
+            self._books[entry.site].book(facts, changes)
         for site, interpreter in self._interpreters.items():
             self._collect(site, interpreter, changes)
-        return changes, told
+        return changes
 
     def _interpreter(self, site: str, changes: Changes) -> Interpreter:
-        """A site's interpreter, from the database where this is its first scene here."""
+        """A site's interpreter, from the database where this is its first scene here, or its layout is another one.
+
+        A layout that is newer than the one in force takes effect here: after the scenes that are committed.
+        """
         known = self._interpreters.get(site)
         if known is not None:
             return known
+        in_force = self._store.layout_in_force(site)
+        self._services[site] = self._store.services_stamp(site)
         layout = self._store.layout(site)
         states = self._store.states(site)
-        restored = restore(layout, states, self._store.waiting(site))
+        is_new = layout.version > in_force
+        restored = restore(layout, states, self._store.waiting(site), changed=is_new)
         self._interpreters[site] = restored.interpreter
         self._revisions.update({(site, stored.place): stored.revision for stored in states})
         for place in restored.stale:
             changes.stale.append((site, place))
             self._revisions.pop((site, place), None)
-        for fact in restored.facts:
-            if not isinstance(fact, SessionFact):
-                continue
-            row = session_row(site, fact)
-            changes.sessions[row["id"]] = row
-            changes.events.append((topics.usage(site, fact.equipment), restored.interpreter.event(fact).to_json()))
+        if is_new:
+            positions = [
+                [camera, stream, seq] for (of, camera, stream), seq in sorted(self._positions.items()) if of == site
+            ]
+            changes.layouts.append(LayoutChange(site, layout.version, positions))
+            log.info("layout_taken_into_use", site=site, version=layout.version)
+        self._books[site] = Book(restored.interpreter, self._store.memory(layout))
+        self._books[site].book(restored.facts, changes)
+        self._books[site].begin(changes)
         return restored.interpreter
 
     def _collect(self, site: str, interpreter: Interpreter, changes: Changes) -> None:
@@ -240,18 +266,20 @@ class Shard:
                 place.late = 0
         interpreter.touched.clear()
 
-    def _note_committed(self, changes: Changes, told: set[tuple[str, str]]) -> None:
+    def _note_committed(self, changes: Changes) -> None:
         for key, (_, seq) in changes.positions.items():
             self._positions[key] = seq
             self._publisher.committed(*key, seq)
         for change in changes.states:
             self._revisions[change.site, change.place] = change.revision + 1
-        if changes.events:
+        if changes.events or changes.retained:
             self._publisher.events_waiting(self.number)
+        told = [(site, {"kind": "usage", "camera": camera}) for site, camera in sorted(changes.told)]
+        told += [(site, {"kind": "alert"}) for site in sorted(changes.alerted)]
         if told:
             commands = self._redis.pipeline(transaction=False)
-            for site, camera in sorted(told):
-                commands.publish(redis_keys.changes(site), json.dumps({"kind": "usage", "camera": camera}))
+            for site, news in told:
+                commands.publish(redis_keys.changes(site), json.dumps(news))
             commands.execute()
 
     def _poison(self, key: StreamKey, seq: int, entry: Entry, error: Exception) -> None:

@@ -6,31 +6,36 @@ Each row of `camera_positions` and `interpreter_states` is written only where it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
-from consumers.facts import SessionFact
+from consumers.booking import SiteMemory
+from consumers.changes import Changes
 from consumers.interpreter import StoredState
 from consumers.layout import Layout, layout_of_document, layout_of_settings
+from consumers.memory import read_memory
 from consumers.order import StreamKey
 from consumers.place import Waiting
-from consumers.view import to_time, view_of
+from consumers.view import view_of
 from spotter import events
+from spotter.database import layouts, rollups, services
 from spotter.database.tables import (
+    AlertRow,
     CameraPositionRow,
     InterpreterStateRow,
     LayoutRow,
     OutgoingEventRow,
+    RackChangeRow,
+    RetainedTopicRow,
     UsageSessionRow,
     WaitingSceneRow,
 )
-from spotter.events import Scene, usage_session_id
+from spotter.events import Scene
 from spotter.settings import Rules, Settings
 
 _KEYS_PER_STATEMENT = 1000
@@ -39,63 +44,6 @@ _KEYS_PER_STATEMENT = 1000
 
 class FencedError(Exception):
     """Another worker has written since: this one no longer owns the shard, or a commit succeeded unheard."""
-
-
-class StateChange(NamedTuple):
-    """A place's state after a batch; `revision` is the one before, 0 for none."""
-
-    site: str
-    place: str
-    revision: int
-    payload: bytes
-
-
-class WaitingScene(NamedTuple):
-    """A scene that waits for those of other cameras, as a row."""
-
-    site: str
-    camera: str
-    stream: str
-    seq: int
-    place: str
-    payload: bytes
-
-
-@dataclass(slots=True)
-class Changes:
-    """All that follows from a batch of scenes."""
-
-    shard: int
-    positions: dict[StreamKey, tuple[int | None, int]] = field(default_factory=dict)
-    """stream -> (committed seq before, after)"""
-    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """id -> row"""
-    states: list[StateChange] = field(default_factory=list)
-    stale: list[tuple[str, str]] = field(default_factory=list)
-    """(site, place) whose state goes"""
-    waiting: list[WaitingScene] = field(default_factory=list)
-    released: list[tuple[str, str, str, int]] = field(default_factory=list)
-    """(site, camera, stream, seq) that wait no longer"""
-    events: list[tuple[str, bytes]] = field(default_factory=list)
-    """(topic, payload)"""
-
-
-def session_row(site: str, fact: SessionFact) -> dict[str, Any]:
-    """A fact as a row of `usage_sessions`."""
-    return {
-        "id": str(usage_session_id(site, fact.subject, to_time(fact.started))),
-        "site": site,
-        "equipment": fact.equipment,
-        "unit": fact.unit,
-        "zone": fact.zone,
-        "cameras": list(fact.cameras),
-        "started_at": to_time(fact.started),
-        "ended_at": None if fact.ended is None else to_time(fact.ended),
-        "active_seconds": fact.active / 1000,
-        "confidence": fact.confidence,
-        "ended_by": fact.ended_by,
-        "layout_version": fact.layout_version,
-    }
 
 
 class Store:
@@ -131,34 +79,48 @@ class Store:
             first.setdefault((entry.view.camera, entry.view.stream), entry.view.time)
         return sorted(waiting, key=lambda entry: (entry.view.camera, first[entry.view.camera, entry.view.stream]))
 
-    def layout(self, site: str) -> Layout:
-        """A site's newest layout; default rules without zones where there is none."""
+    def layout(self, site: str, version: int | None = None) -> Layout:
+        """A site's layout in a version, or the newest; default rules without zones where there is none."""
         row = LayoutRow
+        query = select(row.version, row.document).where(row.site == site)
+        if version is not None:
+            query = query.where(row.version == version)
         with self._engine.connect() as connection:
-            query = select(row.version, row.document).where(row.site == site).order_by(row.version.desc()).limit(1)
-            found = connection.execute(query).first()
-        version, document = found if found else (0, {"cameras": {}, "rules": Rules().model_dump(mode="json")})
-        return layout_of_document(site, version, document)
+            found = connection.execute(query.order_by(row.version.desc()).limit(1)).first()
+        if found is None:
+            return layout_of_document(site, 0, {"cameras": {}, "rules": Rules().model_dump(mode="json")})
+        return layout_of_document(site, *found)
+
+    def layout_in_force(self, site: str) -> int:
+        """The version of a site's layout that scenes are interpreted by; 0 for none yet."""
+        with self._engine.connect() as connection:
+            return layouts.in_force(connection, site)
+
+    def newest_layouts(self) -> dict[str, int]:
+        """Every site's newest version."""
+        with self._engine.connect() as connection:
+            return layouts.newest_versions(connection)
 
     def import_layout(self, settings: Settings) -> int:
-        """Keep the zones and rules of the settings as a new version where they changed; gives the version."""
-        document = layout_of_settings(settings).document()
-        while True:
-            newest = self.layout(settings.site)
-            if newest.version and newest.document() == document:
-                return newest.version
-            try:
-                with self._engine.begin() as connection:
-                    values = {
-                        "site": settings.site,
-                        "version": newest.version + 1,
-                        "document": document,
-                        "created_at": datetime.now(timezone.utc),
-                    }
-                    connection.execute(insert(LayoutRow).values(values))
-                return newest.version + 1
-            except IntegrityError:
-                continue  # another worker was quicker: look again
+        """Keep the zones and rules of the settings as a new version where they changed; gives the newest version."""
+        return layouts.add_from_settings(self._engine, settings.site, layout_of_settings(settings).document())
+
+    def memory(self, layout: Layout) -> SiteMemory:
+        """What the book of a layout's site remembers."""
+        with self._engine.connect() as connection:
+            return read_memory(connection, layout)
+
+    def services_stamp(self, site: str) -> tuple[int, int]:
+        """Changes whenever a service of the site is recorded or done."""
+        with self._engine.connect() as connection:
+            return services.stamp(connection, site)
+
+    def retained(self) -> list[tuple[str, str, bytes]]:
+        """What the broker is to retain: (site, topic, payload)."""
+        row = RetainedTopicRow
+        with self._engine.connect() as connection:
+            query = select(row.site, row.topic, row.payload).order_by(row.site, row.topic)
+            return [(site, topic, bytes(payload)) for site, topic, payload in connection.execute(query)]
 
     def commit(self, changes: Changes) -> None:
         """Write all of `changes`, or nothing. Raises FencedError when another worker has written since."""
@@ -166,18 +128,18 @@ class Store:
             with self._engine.begin() as connection:
                 self._write_positions(connection, changes)
                 self._write_states(connection, changes)
+                self._write_layouts(connection, changes)
                 self._write_sessions(connection, list(changes.sessions.values()))
+                self._write_alerts(connection, list(changes.alerts.values()))
+                self._write_racks(connection, list(changes.racks.values()))
                 self._write_waiting(connection, changes)
-                if changes.events:
-                    rows = [
-                        {"shard": changes.shard, "topic": topic, "payload": payload, "retained": False}
-                        for topic, payload in changes.events
-                    ]
-                    connection.execute(insert(OutgoingEventRow), rows)
+                for site, figures in sorted(changes.figures.items()):
+                    rollups.add(connection, site, figures)
+                self._write_events(connection, changes)
         except IntegrityError as error:
             raise FencedError("a row that this worker wanted to begin is there already") from error
 
-    def outgoing(self, shard: int, of: int, after: int, limit: int) -> list[tuple[int, str, bytes, bool]]:
+    def outgoing(self, shard: int, of: int, limit: int) -> list[tuple[int, str, bytes, bool]]:
         """Events of shard `shard` of `of` to publish: (id, topic, payload, retained), oldest first.
 
         Those of a shard that is no more, since there were more of them once, go to the one that they fold into.
@@ -185,7 +147,7 @@ class Store:
         row = OutgoingEventRow
         query = (
             select(row.id, row.topic, row.payload, row.retained)
-            .where(row.shard % of == shard, row.id > after)
+            .where(row.shard % of == shard)
             .order_by(row.id)
             .limit(limit)
         )
@@ -231,9 +193,54 @@ class Store:
         if not rows:
             return
         statement = self._insert(UsageSessionRow)
-        changing = ("equipment", "zone", "cameras", "ended_at", "active_seconds", "confidence", "ended_by")
+        changing = ("equipment", "zone", "cameras", "ended_at", "active_seconds", "confidence", "ended_by", "last_at")
         new = {name: statement.excluded[name] for name in changing}
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+
+    def _write_layouts(self, connection: Connection, changes: Changes) -> None:
+        row = LayoutRow
+        for change in changes.layouts:
+            values = {"applied_at": datetime.now(timezone.utc), "positions": change.positions}
+            version = (row.site == change.site, row.version == change.version, row.applied_at.is_(None))
+            if connection.execute(update(row).where(*version).values(values)).rowcount != 1:
+                raise FencedError(f"layout {change.version} of {change.site} was taken into use by another worker")
+
+    def _write_alerts(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        statement = self._insert(AlertRow)
+        new = {name: statement.excluded[name] for name in ("cleared_at", "cleared_detail")}
+        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+
+    def _write_racks(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        statement = self._insert(RackChangeRow)
+        key = ["site", "zone", "label", "at"]
+        new = {name: statement.excluded[name] for name in ("expected", "seen", "missing")}
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=new), rows)
+
+    def _write_events(self, connection: Connection, changes: Changes) -> None:
+        """Events, and after them what is to be retained: of each topic only the newest."""
+        row = RetainedTopicRow
+        outgoing = [(topic, payload, False) for topic, payload in changes.events]
+        kept = []
+        for (site, topic), payload in changes.retained.items():
+            outgoing.append((topic, payload or b"", True))
+            if payload is None:
+                connection.execute(delete(row).where(row.site == site, row.topic == topic))
+            else:
+                kept.append({"site": site, "topic": topic, "payload": payload})
+        if kept:
+            statement = self._insert(row)
+            new = {"payload": statement.excluded.payload}
+            connection.execute(statement.on_conflict_do_update(index_elements=["site", "topic"], set_=new), kept)
+        if outgoing:
+            rows = [
+                {"shard": changes.shard, "topic": topic, "payload": payload, "retained": retained}
+                for topic, payload, retained in outgoing
+            ]
+            connection.execute(insert(OutgoingEventRow), rows)
 
     def _write_waiting(self, connection: Connection, changes: Changes) -> None:
         row = WaitingSceneRow

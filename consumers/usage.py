@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -12,11 +14,12 @@ import structlog
 from prometheus_client import Counter as Metric
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from consumers.changes import Changes
 from consumers.connections import HEARTBEAT_SECONDS, GrowingWait, beat, open_redis
 from consumers.outgoing import Publisher
 from consumers.owner import Ownership
 from consumers.shard import BATCH, CONSUMER, PoisonedError, Shard
-from consumers.storage import Changes, FencedError, Store
+from consumers.storage import FencedError, Store
 from spotter import redis_keys
 from spotter.database.engine import open_database
 from spotter.database.migrate import upgrade
@@ -29,6 +32,9 @@ BLOCK_MILLISECONDS = 250
 """How long one read waits for scenes; confirmations of published events are looked at in between."""
 
 RETRY_OWNERSHIP_SECONDS = 1.0
+
+LOOK_UP_SECONDS = 1.0
+"""How often the database is asked what others wrote: layouts, services, acknowledgements."""
 
 _SCENES = Metric("spotter_usage_scenes", "Scenes committed")
 
@@ -52,6 +58,7 @@ class Usage:
         self._shards: dict[int, Shard] = {}
         self._committing = 0
         self._retry_at = 0.0
+        self._look_up_at = 0.0
         self._next_beat = 0.0
         self._counts: Counter[str] = Counter()
         self._problem: str | None = None
@@ -107,6 +114,7 @@ class Usage:
             return
         for shard in self._shards.values():
             shard.let_go()
+        self._look_up()
         streams: Any = {shard.stream: ">" for shard in self._shards.values()}
         try:
             found: Any = self._redis.xreadgroup(
@@ -123,8 +131,18 @@ class Usage:
         for stream, entries in found or []:
             shard = by_stream[stream]
             if self._owners[shard.number].hold():
-                self._attempt(shard, entries)
+                self._attempt(shard, functools.partial(shard.process, entries))
         self._publisher.pump()
+
+    def _look_up(self) -> None:
+        """Now and then, follow what others wrote into the database."""
+        now = time.monotonic()
+        if now < self._look_up_at:
+            return
+        self._look_up_at = now + LOOK_UP_SECONDS
+        for shard in list(self._shards.values()):
+            if self._owners[shard.number].hold():
+                self._attempt(shard, shard.look_up)
 
     def _hold_shards(self) -> None:
         """Go on holding what is held; now and then try to get the rest."""
@@ -133,7 +151,7 @@ class Usage:
             if number in self._shards:
                 if not owner.hold():
                     log.warning("shard_lost", shard=number)
-                    del self._shards[number]
+                    self._leave(number)
             elif now >= self._retry_at and owner.hold():
                 log.info("shard_owned", shard=number)
                 self._begin(number)
@@ -142,30 +160,31 @@ class Usage:
 
     def _begin(self, number: int) -> None:
         shard = Shard(number, self._of, self._redis, self._store, self._publisher, self._commit)
-        self._attempt(shard, None)
+        self._attempt(shard, shard.load)
 
-    def _attempt(self, shard: Shard, entries: list[Any] | None) -> None:
-        """Process entries; after any doubt (or without entries) begin from the database until nothing is left over."""
+    def _attempt(self, shard: Shard, work: Callable[[], None]) -> None:
+        """Do a shard's work; after any doubt begin from the database until nothing is left over."""
         while not self._stop.is_set():
             try:
-                if entries is None:
-                    shard.load()
-                else:
-                    shard.process(entries)
+                work()
                 self._shards[shard.number] = shard
                 break
             except FencedError as error:
                 log.warning("fenced", shard=shard.number, reason=str(error))
-                entries = None
+                work = shard.load
                 if not self._owners[shard.number].hold():
-                    self._shards.pop(shard.number, None)
+                    self._leave(shard.number)
                     break
             except PoisonedError:
-                entries = None
+                work = shard.load
             except LostShardError:
                 log.warning("shard_lost", shard=shard.number)
-                self._shards.pop(shard.number, None)
+                self._leave(shard.number)
                 break
+
+    def _leave(self, number: int) -> None:
+        self._shards.pop(number, None)
+        self._publisher.leave(number)
 
     def _commit(self, changes: Changes) -> None:
         """Commit, however long the database is away, as long as the shard is held."""
@@ -196,7 +215,8 @@ class Usage:
         self._problem = f"{what} can't be reached"
         log.warning(f"{what}_away", error=_first_line(error))
         self._count()
-        self._shards = {}
+        for number in list(self._shards):
+            self._leave(number)
 
     def _release(self) -> None:
         try:

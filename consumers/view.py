@@ -6,18 +6,16 @@ Integers keep the sums exact, so that history interpreted again, or in other pie
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
 
 from spotter.events import Scene
+from spotter.moments import to_ms as to_ms
+from spotter.moments import to_time as to_time
 
 PERSON = "person"
 """The one label that is not equipment."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, relative to the picture."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +48,6 @@ def believed(view: View, confidence: float) -> View:
         return view
     people = tuple(found for found in view.people if found.score >= confidence)
     return replace(view, people=people, kit=tuple(found for found in view.kit if found.score >= confidence))
-
-
-def to_ms(time: datetime) -> int:
-    """Milliseconds since 1970 of a moment."""
-    return (time - _EPOCH) // _MILLISECOND
-
-
-def to_time(ms: int) -> datetime:
-    """The moment, in UTC, of milliseconds since 1970."""
-    return _EPOCH + ms * _MILLISECOND
 
 
 def seconds_to_ms(seconds: float) -> int:

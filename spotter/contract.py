@@ -59,6 +59,14 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     Channel("count", topics.count("{site}", "{zone}", "{label}"), {"type": "integer"}, "How many are there.", 1, True),
     Channel("alert", topics.alert("{site}", "{kind}"), Alert, "Something that a person should look at.", 1, False),
+    Channel(
+        "openAlerts",
+        topics.open_alerts("{site}", "{kind}"),
+        {"type": "integer"},
+        "How many alerts of a kind are open.",
+        1,
+        True,
+    ),
     Channel("identified", topics.identified("{site}", "{camera}"), Identified, "What a kiosk is shown.", 1, False),
 )
 

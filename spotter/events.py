@@ -183,6 +183,7 @@ class Alert(Event):
     equipment: Name | None = None
     time: UtcTime
     detail: str = Field(max_length=500)
+    by: str | None = Field(None, max_length=64, description="who acknowledged it; null otherwise")
 
 
 class Candidate(Event):

@@ -71,6 +71,11 @@ def alert(site: str, kind: str) -> str:
     return f"{ROOT}/{site}/alert/{kind}"
 
 
+def open_alerts(site: str, kind: str) -> str:
+    """How many alerts of a kind are open; QoS 1, retained."""
+    return f"{ROOT}/{site}/alert/{kind}/open"
+
+
 def identified(site: str, camera: str) -> str:
     """What a kiosk camera is shown; QoS 1, not retained."""
     return f"{ROOT}/{site}/{camera}/identified"

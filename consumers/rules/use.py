@@ -98,4 +98,5 @@ def tell(use: Use, kind: Literal["started", "updated", "ended"], ended_by: Ended
         confidence=use.confidence,
         ended_by=ended_by,
         layout_version=use.layout_version,
+        last=use.last,
     )

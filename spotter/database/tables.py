@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -71,6 +72,8 @@ class UsageSessionRow(Base):
     confidence: Mapped[float] = mapped_column(Float)
     ended_by: Mapped[str | None] = mapped_column(String(16))
     layout_version: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The last moment at which use was seen, as told of, or `ended_at`; null in rows of before 0003."""
 
     __table_args__ = (
         Index("ix_usage_sessions_site_started_at", "site", "started_at"),
@@ -85,8 +88,83 @@ class UsageSessionRow(Base):
     )
 
 
+class AlertRow(Base):
+    """Something that a person should look at, open while `cleared_at` is null.
+
+    Written by the usage worker; acknowledged by `spotter.database.alerts`.
+    """
+
+    __tablename__ = "alerts"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    site: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32))
+    camera: Mapped[str | None] = mapped_column(String(64))
+    zone: Mapped[str | None] = mapped_column(String(64))
+    unit: Mapped[str | None] = mapped_column(String(64))
+    equipment: Mapped[str | None] = mapped_column(String(64))
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    detail: Mapped[str] = mapped_column(Text)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    acknowledged_by: Mapped[str | None] = mapped_column(String(64))
+    cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cleared_detail: Mapped[str | None] = mapped_column(Text)
+    layout_version: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        Index("ix_alerts_site_raised_at", "site", "raised_at"),
+        Index(
+            "ix_alerts_open",
+            "site",
+            "raised_at",
+            sqlite_where=text("cleared_at IS NULL"),
+            postgresql_where=text("cleared_at IS NULL"),
+        ),
+    )
+
+
+class ServiceRow(Base):
+    """A unit's service: under way while `done_at` is null. Written by `spotter.database.services`."""
+
+    __tablename__ = "services"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    unit: Mapped[str] = mapped_column(String(64))
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (Index("ix_services_unit", "site", "unit", "began_at"),)
+
+
+class RackChangeRow(Base):
+    """What a rack lacked of a label from a moment on. Written by the usage worker."""
+
+    __tablename__ = "rack_changes"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    zone: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    expected: Mapped[int] = mapped_column(Integer)
+    seen: Mapped[int] = mapped_column(Integer)
+    missing: Mapped[int] = mapped_column(Integer)
+
+
+class RetainedTopicRow(Base):
+    """What the broker is to retain of a site: said again to one that lost it. Written by the usage worker."""
+
+    __tablename__ = "retained_topics"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    topic: Mapped[str] = mapped_column(String(255), primary_key=True)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class LayoutRow(Base):
-    """A version of a site's zones and rules. Written by the usage worker at start, when the settings changed."""
+    """A version of a site's zones and rules. Written by `spotter.database.layouts`."""
 
     __tablename__ = "layouts"
 
@@ -95,6 +173,13 @@ class LayoutRow(Base):
     version: Mapped[int] = mapped_column(Integer)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source: Mapped[str] = mapped_column(String(16))
+    """`settings`: of the settings file; `import`: of another one; `dashboard`: drawn."""
+    created_by: Mapped[str | None] = mapped_column(String(64))
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the usage worker took it into use; the newest such version is in force."""
+    positions: Mapped[list[list[Any]] | None] = mapped_column(JSON)
+    """The moment from which on it holds: [camera, stream, seq of the last scene before it]."""
 
     __table_args__ = (UniqueConstraint("site", "version"),)
 

@@ -43,13 +43,13 @@ class Chain:
     def kill(self, part: str) -> None:
         process = self.processes.pop(part)
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
     def stop(self) -> None:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(10)
+            process.wait(60)
         self.processes = {}
         self.engine.dispose()
         self._log.close()

@@ -54,7 +54,7 @@ def test_scenes_become_sessions_and_the_pipeline_hears_that_they_are_committed(c
     try:
         for scene in film.scenes:
             pipeline.add(scene)
-        pipeline.wait_until_committed(20)
+        pipeline.wait_until_committed(60)
         assert {row[2] for row in chain.sessions()} == {"treadmill", "kettlebell"}
         told = [(event.type, event.equipment) for event in pipeline.usage]
         assert told.count(("started", "treadmill")) == told.count(("ended", "treadmill")) == 1
@@ -71,7 +71,7 @@ def test_a_refused_scene_is_committed_as_refused(chain: Chain) -> None:
         scenes[4] = scenes[4].model_copy(update={"time": START.replace(year=2099)})
         for scene in scenes:
             pipeline.add(scene)
-        pipeline.wait_until_committed(20)
+        pipeline.wait_until_committed(60)
         assert pipeline.committed["gym", "cam", "S1"] == len(scenes) - 1
         assert len(chain.sessions()) == 2
     finally:
@@ -99,7 +99,7 @@ def test_a_scene_on_which_a_rule_fails_stops_no_other(chain: Chain, monkeypatch:
     try:
         for scene in a_visit().scenes:
             pipeline.add(scene)
-        pipeline.wait_until_committed(20)
+        pipeline.wait_until_committed(60)
         assert {row[2] for row in chain.sessions()} == {"treadmill", "kettlebell"}
         (letter,) = dead.letters(open_redis(chain.settings), 10)
         assert letter.cause == "rules"

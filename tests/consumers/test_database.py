@@ -12,8 +12,9 @@ from alembic.migration import MigrationContext
 from click.testing import CliRunner
 from sqlalchemy import Engine, select, text
 
+from consumers.changes import Changes, StateChange, WaitingScene, session_row
 from consumers.facts import SessionFact
-from consumers.storage import Changes, FencedError, StateChange, Store, WaitingScene, session_row
+from consumers.storage import FencedError, Store
 from spotter.commands.db import db
 from spotter.database.engine import open_database
 from spotter.database.migrate import upgrade
@@ -40,7 +41,9 @@ def store(engine: Engine) -> Store:
 def fact(kind: str = "started", active: int = 1000, started: int = 1_767_225_600_000) -> SessionFact:
     ended = started + 5000 if kind == "ended" else None
     by = "left" if kind == "ended" else None
-    return SessionFact(kind, "t-1", "treadmill", "t-1", "t-1", ("cam",), started, ended, active, 0.9, by, 1)  # type: ignore[arg-type]
+    return SessionFact(
+        kind, "t-1", "treadmill", "t-1", "t-1", ("cam",), started, ended, active, 0.9, by, 1, ended or started
+    )  # type: ignore[arg-type]
 
 
 def changes(before: int | None, after: int, *facts: SessionFact, revision: int | None = None) -> Changes:
@@ -122,7 +125,7 @@ def test_a_worker_that_was_followed_by_another_can_change_nothing(engine: Engine
     assert rows(engine) == [(1.0, False)]
     assert {key: seq for key, (seq, _) in store.positions().items()} == {KEY: 7}
     assert [(state.revision, bytes(state.payload)) for state in store.states("gym")] == [(3, b"newer")]
-    assert len(store.outgoing(0, 1, 0, 10)) == 1
+    assert len(store.outgoing(0, 1, 10)) == 1
 
 
 def test_waiting_scenes_come_back_and_go(store: Store) -> None:

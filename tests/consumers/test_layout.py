@@ -108,7 +108,7 @@ def test_new_zones_take_over_from_old_ones_in_the_database(chain: Chain) -> None
             seen = len(film.scenes)
             for scene in film.show(HERE if here else [], seconds).scenes[seen:]:
                 pipeline.add(scene)
-        pipeline.wait_until_committed(20)
+        pipeline.wait_until_committed(60)
 
     try:
         chain.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import spotter.database.figure_tables
 import spotter.database.people_tables  # noqa: F401 - its tables belong to the metadata
 from spotter.database.tables import Base
 

@@ -1,0 +1,385 @@
+"""Keeps the tables of figures in step with sessions: what the usage worker adds, what follows from it, what corrections
+change, and all of it again.
+
+First-hand are `unit_hours` (but for its medians) and the queues of `group_hours`; the rest is derived, in the same
+transaction, for the hours that were touched. `recompute` is the way for whoever changes sessions after the fact.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from statistics import median
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from spotter.database.figure_tables import (
+    CameraHourRow,
+    GroupDayRow,
+    GroupHourRow,
+    SessionLengthRow,
+    UnitDayRow,
+    UnitHourRow,
+)
+from spotter.database.lengths import step_of
+from spotter.database.tables import UsageSessionRow
+from spotter.hours import HOUR_MS, hour_of, local_hour, split_hours
+from spotter.moments import to_ms, to_time
+
+LONGEST_SESSION = timedelta(days=7)
+"""How far before a period its sessions may have begun: what keeps a query within one stretch of an index."""
+
+_POSTGRESQL_LOCKS = 0x5B0773C
+"""Names the advisory locks of sites' figures; any number that is always the same."""
+
+FIGURES = ("in_use_ms", "sessions", "watched_ms", "queue_ms", "pieces")
+
+
+class UnitKey(NamedTuple):
+    """What a row of `unit_hours` is of; `''` is none."""
+
+    equipment: str
+    unit: str
+    zone: str
+
+
+@dataclass(slots=True)
+class Amounts:
+    """What is added to a row; `pieces` replaces what was there."""
+
+    in_use_ms: int = 0
+    sessions: int = 0
+    watched_ms: int = 0
+    queue_ms: int = 0
+    pieces: int = 0
+
+
+@dataclass(slots=True)
+class FigureChanges:
+    """What a batch of scenes adds to a site's figures. Hours as milliseconds since 1970."""
+
+    zone: ZoneInfo
+    units: dict[tuple[int, UnitKey], Amounts] = field(default_factory=lambda: defaultdict(Amounts))
+    queues: dict[tuple[int, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """(hour, scope, name) -> milliseconds"""
+    cameras: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    ended: list[tuple[UnitKey, int, int]] = field(default_factory=list)
+    """(unit, begin, length) of sessions that ended"""
+
+
+class SessionSpan(NamedTuple):
+    """A session as the figures count it. `end` is where it was last told of while it is open."""
+
+    key: UnitKey
+    begin: int
+    end: int
+    is_open: bool
+
+
+def add(connection: Connection, site: str, changes: FigureChanges) -> None:
+    """Add what follows from scenes, and derive what follows from that."""
+    _begin_alone(connection, site)
+    rows = [
+        {
+            "site": site,
+            "hour": to_time(hour),
+            **key._asdict(),
+            **_calendar(hour, changes.zone),
+            **{name: getattr(amounts, name) for name in FIGURES},
+        }
+        for (hour, key), amounts in sorted(changes.units.items())
+    ]
+    _add(connection, UnitHourRow, rows, ("site", "hour", "equipment", "unit", "zone"), FIGURES[:-1])
+    queues = [
+        {**_group(site, scope, name, hour, changes.zone), "queue_ms": queue_ms}
+        for (hour, scope, name), queue_ms in sorted(changes.queues.items())
+    ]
+    _add(connection, GroupHourRow, queues, ("site", "scope", "name", "hour"), ("queue_ms",))
+    cameras = [
+        {"site": site, "camera": camera, "hour": to_time(hour), "watched_ms": ms, **_calendar(hour, changes.zone)}
+        for (hour, camera), ms in sorted(changes.cameras.items())
+    ]
+    _add(connection, CameraHourRow, cameras, ("site", "camera", "hour"), ("watched_ms",))
+    lengths: dict[tuple[str, str, date, int], int] = defaultdict(int)
+    for key, begin, length in changes.ended:
+        _count_length(lengths, site, key, begin, length, changes.zone)
+    _add_lengths(connection, site, lengths)
+    hours = {hour for hour, _ in changes.units} | {hour for hour, _, _ in changes.queues}
+    if hours:
+        derive(connection, site, hours, changes.zone)
+    if changes.ended:
+        _write_medians(connection, site, {hour_of(begin, changes.zone) for _, begin, _ in changes.ended})
+
+
+def derive(connection: Connection, site: str, hours: Iterable[int], zone: ZoneInfo) -> None:
+    """Make the rows of groups and days again that follow from `unit_hours` of some hours."""
+    hours = sorted(set(hours))
+    times = [to_time(hour) for hour in hours]
+    days = sorted({local_hour(hour, zone).day for hour in hours})
+    row = UnitHourRow
+    empty = [getattr(row, name) == 0 for name in FIGURES[:-1]]
+    if connection.execute(delete(row).where(row.site == site, row.hour.in_(times), *empty)).rowcount:
+        _forget_derived(connection, site, times, days)
+    of_hours = and_(row.site == site, row.hour.in_(times))
+    _derive_group_hours(connection, "equipment", row.equipment, of_hours)
+    _derive_group_hours(connection, "zone", row.zone, and_(of_hours, row.zone != ""))
+    _derive_site_hours(connection, site, times)
+    _derive_days(connection, site, days)
+
+
+def recompute(connection: Connection, site: str, zone: ZoneInfo, begin: datetime, end: datetime) -> None:
+    """Count the sessions again of all hours that the time from `begin` to `end` touches, and what follows from them.
+
+    For whoever changes sessions after the fact, in the transaction of the change: give the time from the earliest
+    begin to the latest end, before or after the change. Watched time and queues are left as they are.
+    """
+    _begin_alone(connection, site)
+    first, last = hour_of(to_ms(begin), zone), hour_of(to_ms(end), zone)
+    hours = list(range(first, last + 1, HOUR_MS))
+    days = sorted({local_hour(hour, zone).day for hour in hours})
+    row = UnitHourRow
+    stop = to_time(last + HOUR_MS)
+    touched = (row.site == site, row.hour >= to_time(first), row.hour < stop)
+    connection.execute(update(row).where(*touched).values(in_use_ms=0, sessions=0, median_ms=None))
+    amounts: dict[tuple[int, UnitKey], Amounts] = defaultdict(Amounts)
+    for span in sessions_in(connection, site, to_time(first), stop):
+        for hour, ms in split_hours(span.begin, span.end, zone):
+            if first <= hour <= last:
+                amounts[hour, span.key].in_use_ms += ms
+        if first <= hour_of(span.begin, zone) <= last:
+            amounts[hour_of(span.begin, zone), span.key].sessions += 1
+    rows = [
+        {
+            "site": site,
+            "hour": to_time(hour),
+            **key._asdict(),
+            **_calendar(hour, zone),
+            **{name: getattr(counted, name) for name in FIGURES},
+        }
+        for (hour, key), counted in sorted(amounts.items())
+    ]
+    _add(connection, row, rows, ("site", "hour", "equipment", "unit", "zone"), FIGURES[:-1])
+    _forget_derived(connection, site, [to_time(hour) for hour in hours], days)
+    derive(connection, site, hours, zone)
+    _write_medians(connection, site, hours)
+    _recount_lengths(connection, site, zone, days)
+
+
+def rebuild(connection: Connection, site: str, zone: ZoneInfo, told: Callable[[float], None] = lambda _: None) -> int:
+    """Make all figures of a site again from its sessions; gives how many hours. `told` hears the share that is done."""
+    row, sessions = UnitHourRow, UsageSessionRow
+    bounds = [
+        *connection.execute(select(func.min(row.hour), func.max(row.hour)).where(row.site == site)).one(),
+        *connection.execute(
+            select(
+                func.min(sessions.started_at),
+                func.max(func.coalesce(sessions.ended_at, sessions.last_at, sessions.started_at)),
+            ).where(sessions.site == site)
+        ).one(),
+    ]
+    moments = [to_ms(bound) for bound in bounds if bound is not None]
+    connection.execute(delete(SessionLengthRow).where(SessionLengthRow.site == site))
+    if not moments:
+        return 0
+    begin, end = hour_of(min(moments), zone), hour_of(max(moments), zone) + HOUR_MS
+    at = begin
+    while at < end:  # by whole days, so that a year of sessions is never in memory
+        until = min(at + 24 * HOUR_MS, end)
+        recompute(connection, site, zone, to_time(at), to_time(until - 1))
+        told((until - begin) / (end - begin))
+        at = until
+    return (end - begin) // HOUR_MS
+
+
+def sessions_in(connection: Connection, site: str, begin: datetime, end: datetime) -> Iterator[SessionSpan]:
+    """The sessions, as figures count them, that have a moment from `begin` on and before `end`."""
+    row = UsageSessionRow
+    query = select(row.equipment, row.unit, row.zone, row.started_at, row.ended_at, row.last_at).where(
+        row.site == site,
+        row.started_at < end,
+        row.started_at > begin - LONGEST_SESSION,
+        or_(row.ended_at.is_(None), row.ended_at >= begin),
+    )
+    for equipment, unit, zone, started, ended, last in connection.execute(query):
+        key = UnitKey(equipment, unit or "", zone or "")
+        yield SessionSpan(key, to_ms(started), to_ms(ended or last or started), ended is None)
+
+
+def _begin_alone(connection: Connection, site: str) -> None:
+    """Let nobody else count this site's figures until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCKS, zlib.crc32(site.encode()) >> 1)))
+
+
+def _add(connection: Connection, table: Any, rows: list[dict[str, Any]], key: tuple[str, ...], sums: Any) -> None:
+    """Insert rows, or add to those that are there already; `pieces` takes the newer value where it has one."""
+    if not rows:
+        return
+    statement = _insert(connection)(table)
+    new: dict[str, Any] = {name: getattr(table, name) + statement.excluded[name] for name in sums}
+    if "pieces" in rows[0] and "pieces" not in sums and table is UnitHourRow:
+        new["pieces"] = case((statement.excluded["pieces"] > 0, statement.excluded["pieces"]), else_=table.pieces)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=new), rows)
+
+
+def _insert(connection: Connection) -> Any:
+    return postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+
+
+def _calendar(hour: int, zone: ZoneInfo) -> dict[str, Any]:
+    local = local_hour(hour, zone)
+    return {"day": local.day, "weekday": local.weekday, "local_hour": local.of_day}
+
+
+def _group(site: str, scope: str, name: str, hour: int, zone: ZoneInfo) -> dict[str, Any]:
+    zeros = dict.fromkeys((*FIGURES, "known_ms"), 0)
+    return {"site": site, "scope": scope, "name": name, "hour": to_time(hour), **_calendar(hour, zone), **zeros}
+
+
+def _forget_derived(connection: Connection, site: str, times: list[datetime], days: list[date]) -> None:
+    """What follows from rows of units that are gone, or changed, must not stay."""
+    group, group_day, unit_day = GroupHourRow, GroupDayRow, UnitDayRow
+    gone = dict.fromkeys(("in_use_ms", "sessions", "watched_ms", "pieces", "known_ms"), 0)
+    touched = (group.site == site, group.hour.in_(times))
+    connection.execute(update(group).where(*touched).values(**gone, median_ms=None))
+    connection.execute(delete(unit_day).where(unit_day.site == site, unit_day.day.in_(days)))
+    connection.execute(delete(group_day).where(group_day.site == site, group_day.day.in_(days)))
+    # Those that get nothing again from `derive` go here; it makes the others again.
+    connection.execute(delete(group).where(*touched, group.queue_ms == 0))
+
+
+def _derive_group_hours(connection: Connection, scope: str, name: Any, where: Any) -> None:
+    row = UnitHourRow
+    is_unit = row.unit != ""
+    known = case((row.watched_ms > row.in_use_ms, row.watched_ms), else_=row.in_use_ms)
+    # Pieces of kit have no identity, so that one row's use may be of pieces that another row counts.
+    kit_watched = func.sum(case((is_unit, 0), else_=row.watched_ms))
+    kit_used = func.sum(case((is_unit, 0), else_=row.in_use_ms))
+    keys = (row.site, literal(scope), name, row.hour, row.day, row.weekday, row.local_hour)
+    query = (
+        select(
+            *keys,
+            func.sum(row.in_use_ms),
+            func.sum(row.sessions),
+            func.sum(row.watched_ms),
+            literal(0),
+            func.sum(row.pieces),
+            func.sum(case((is_unit, known), else_=0)) + case((kit_watched > kit_used, kit_watched), else_=kit_used),
+        )
+        .where(where)
+        .group_by(row.site, name, row.hour, row.day, row.weekday, row.local_hour)
+    )
+    _write_group_hours(connection, query)
+
+
+def _derive_site_hours(connection: Connection, site: str, times: list[datetime]) -> None:
+    row = GroupHourRow
+    keys = (row.site, row.hour, row.day, row.weekday, row.local_hour)
+    sums = [func.sum(getattr(row, name)) for name in ("in_use_ms", "sessions", "watched_ms")]
+    query = (
+        select(row.site, literal("site"), row.site, *keys[1:], *sums, literal(0))
+        .add_columns(func.sum(row.pieces), func.sum(row.known_ms))
+        .where(row.site == site, row.scope == "equipment", row.hour.in_(times))
+        .group_by(*keys)
+    )
+    _write_group_hours(connection, query)
+
+
+def _write_group_hours(connection: Connection, query: Any) -> None:
+    columns = ["site", "scope", "name", "hour", "day", "weekday", "local_hour"]
+    derived = ["in_use_ms", "sessions", "watched_ms", "queue_ms", "pieces", "known_ms"]
+    statement = _insert(connection)(GroupHourRow).from_select([*columns, *derived], query)
+    new = {name: statement.excluded[name] for name in derived if name != "queue_ms"}
+    connection.execute(statement.on_conflict_do_update(index_elements=columns[:4], set_=new))
+
+
+def _derive_days(connection: Connection, site: str, days: list[date]) -> None:
+    row = UnitHourRow
+    known = func.sum(case((row.watched_ms > row.in_use_ms, row.watched_ms), else_=row.in_use_ms))
+    _derive_day(connection, row, UnitDayRow, ("equipment", "unit", "zone"), known, site, days)
+    _derive_day(connection, GroupHourRow, GroupDayRow, ("scope", "name"), func.sum(GroupHourRow.known_ms), site, days)
+
+
+def _derive_day(
+    connection: Connection, hours: Any, table: Any, key: tuple[str, ...], known: Any, site: str, days: list[date]
+) -> None:
+    names = ("in_use_ms", "sessions", "watched_ms", "queue_ms")
+    keys = [hours.site, hours.day, *(getattr(hours, name) for name in key)]
+    query = (
+        select(*keys, *(func.sum(getattr(hours, name)) for name in names), func.max(hours.pieces), known)
+        .where(hours.site == site, hours.day.in_(days))
+        .group_by(*keys)
+    )
+    columns, derived = ["site", "day", *key], [*names, "pieces", "known_ms"]
+    statement = _insert(connection)(table).from_select([*columns, *derived], query)
+    new = {name: statement.excluded[name] for name in derived}
+    connection.execute(statement.on_conflict_do_update(index_elements=columns, set_=new))
+
+
+def _write_medians(connection: Connection, site: str, hours: Iterable[int]) -> None:
+    """The exact median length of the ended sessions that began in each hour."""
+    row, unit_row, group_row = UsageSessionRow, UnitHourRow, GroupHourRow
+    for hour in sorted(set(hours)):
+        begin, end = to_time(hour), to_time(hour + HOUR_MS)
+        query = select(row.equipment, row.unit, row.zone, row.started_at, row.ended_at).where(
+            row.site == site, row.started_at >= begin, row.started_at < end, row.ended_at.is_not(None)
+        )
+        units: dict[UnitKey, list[int]] = defaultdict(list)
+        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for equipment, unit, zone, started, ended in connection.execute(query):
+            length = to_ms(ended or started) - to_ms(started)
+            units[UnitKey(equipment, unit or "", zone or "")].append(length)
+            for scope, name in _groups(site, equipment, zone):
+                groups[scope, name].append(length)
+        for key, lengths in sorted(units.items()):
+            of_unit = [getattr(unit_row, name) == value for name, value in key._asdict().items()]
+            connection.execute(
+                update(unit_row)
+                .where(unit_row.site == site, unit_row.hour == begin, *of_unit)
+                .values(median_ms=int(median(lengths)))
+            )
+        for (scope, name), lengths in sorted(groups.items()):
+            of_group = (group_row.site == site, group_row.scope == scope, group_row.name == name)
+            connection.execute(
+                update(group_row).where(*of_group, group_row.hour == begin).values(median_ms=int(median(lengths)))
+            )
+
+
+def _groups(site: str, equipment: str, zone: str | None) -> list[tuple[str, str]]:
+    return [("equipment", equipment), ("site", site), *([("zone", zone)] if zone else [])]
+
+
+def _count_length(
+    lengths: dict[tuple[str, str, date, int], int], site: str, key: UnitKey, begin: int, length: int, zone: ZoneInfo
+) -> None:
+    day, step = local_hour(hour_of(begin, zone), zone).day, step_of(length)
+    for scope, name in [*_groups(site, key.equipment, key.zone), *([("unit", key.unit)] if key.unit else [])]:
+        lengths[scope, name, day, step] += 1
+
+
+def _add_lengths(connection: Connection, site: str, lengths: Mapping[tuple[str, str, date, int], int]) -> None:
+    rows = [
+        {"site": site, "scope": scope, "name": name, "day": day, "step": step, "sessions": count}
+        for (scope, name, day, step), count in sorted(lengths.items())
+    ]
+    _add(connection, SessionLengthRow, rows, ("site", "scope", "name", "day", "step"), ("sessions",))
+
+
+def _recount_lengths(connection: Connection, site: str, zone: ZoneInfo, days: list[date]) -> None:
+    row = SessionLengthRow
+    connection.execute(delete(row).where(row.site == site, row.day.in_(days)))
+    lengths: dict[tuple[str, str, date, int], int] = defaultdict(int)
+    for day in days:
+        begin = datetime.combine(day, datetime.min.time(), tzinfo=zone)
+        end = datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=zone)
+        for span in sessions_in(connection, site, begin, end):
+            if not span.is_open and to_ms(begin) <= span.begin < to_ms(end):
+                _count_length(lengths, site, span.key, span.begin, span.end - span.begin, zone)
+    _add_lengths(connection, site, lengths)
