@@ -18,7 +18,10 @@ from click.testing import CliRunner
 
 from ..gst import gstreamer
 
-gstreamer()
+try:
+    gstreamer()
+except pytest.skip.Exception as missing:
+    pytest.skip(str(missing), allow_module_level=True)
 pytest.importorskip("onnx", reason="onnx is not installed")
 
 from consumers.cli import replay  # noqa: E402
@@ -28,10 +31,13 @@ from pipeline.deepstream.engine import DeepStreamEngine  # noqa: E402
 from pipeline.engine import Lane  # noqa: E402
 from pipeline.health import Vitals, judge  # noqa: E402
 from pipeline.scene import Draft  # noqa: E402
+from pipeline.service import Service  # noqa: E402
 from pipeline.watcher import Watcher  # noqa: E402
 from spotter.errors import SettingsError, SpotterError  # noqa: E402
-from spotter.settings import Settings, loads  # noqa: E402
+from spotter.events import Scene, Status, parse  # noqa: E402
+from spotter.settings import Camera, Mqtt, Settings, loads  # noqa: E402
 
+from ..broker import Listener, Mosquitto  # noqa: E402
 from ..rtsp_camera import RtspCamera, encode_h264  # noqa: E402
 from ..staging import GREEN_PERSON, RED_KETTLEBELL, START, ColourDetector, write_clip  # noqa: E402
 from ..weights import write_weights  # noqa: E402
@@ -219,7 +225,8 @@ def test_a_killed_camera_comes_back_and_never_touches_another(run: Any, h264: Pa
         shaky.silence = True
         shaky.drop_viewers()
         until(lambda: time.monotonic() - running.source("shaky").last_frame_at > 4)
-        assert time.monotonic() - running.source("steady").last_frame_at < 3
+        before = running.source("steady").last_frame_at
+        until(lambda: running.source("steady").last_frame_at > before + 1)
         shaky.silence = False
         last = running.source("shaky").last_frame_at
         until(lambda: running.source("shaky").last_frame_at > last)
@@ -236,6 +243,44 @@ def test_a_camera_that_is_not_there_is_told_with_the_reason(run: Any, h264: Path
         running.engine._loop.call(lambda: running.engine.camera_failed(running.source("missing").number, "gone"))
         until(lambda: "refused" in (running.source("missing").state.reason or ""))
         assert running.source("there").state.phase == "playing"
+
+
+def test_the_service_publishes_what_the_engine_sees(
+    clip: Path, tmp_path: Path, mosquitto: Mosquitto, listener: Listener
+) -> None:
+    write_weights(tmp_path / "model.onnx")
+    longer = write_clip(tmp_path / "longer.mp4", 60, visit)
+    mqtt = {"mqtt": Mqtt(url=f"mqtt://127.0.0.1:{mosquitto.port}")}
+    settings = settings_of(tmp_path, f"  a: {{uri: {longer}}}").model_copy(update=mqtt)
+    service, stop = Service(settings, mqtt["mqtt"], DeepStreamEngine(settings)), threading.Event()
+    news: list[Any] = []
+    thread = threading.Thread(target=service.run, args=(stop, lambda: news.pop() if news else None))
+    thread.start()
+    states: dict[str, Status] = {}
+    scenes: dict[str, list[Scene]] = {}
+
+    def collect(topic: str, payload: bytes) -> None:
+        camera, leaf = topic.split("/")[2:4]
+        if leaf == "status":
+            states[camera] = parse(Status, payload)
+        elif leaf == "scene":
+            scenes.setdefault(camera, []).append(parse(Scene, payload))
+
+    def seen(*cameras: str) -> bool:
+        return all(name in states and states[name].state == "online" for name in cameras) and all(
+            any(scene.objects for scene in scenes.get(name, ())) for name in cameras
+        )
+
+    try:
+        listener.until(lambda topic, payload: collect(topic, payload) or seen("a"), PATIENCE)
+        news.append({**settings.cameras, "b": Camera(uri=str(longer))})  # as SIGHUP does
+        listener.until(lambda topic, payload: collect(topic, payload) or seen("a", "b"), PATIENCE)
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+    prefixes = {one.id.rsplit("-", 1)[0] for scene in scenes["a"] for one in scene.objects}
+    assert len(prefixes) == 1, "who stays is not disturbed"
 
 
 def test_a_first_build_is_told_as_such(run: Any, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
