@@ -24,24 +24,24 @@ except pytest.skip.Exception as missing:
     pytest.skip(str(missing), allow_module_level=True)
 pytest.importorskip("onnx", reason="onnx is not installed")
 
-from consumers.cli import replay  # noqa: E402
-from pipeline.capture import Frame, Sampler, open_capture  # noqa: E402
-from pipeline.deepstream import strict_pyds  # noqa: E402
-from pipeline.deepstream.engine import DeepStreamEngine  # noqa: E402
-from pipeline.engine import Lane  # noqa: E402
-from pipeline.health import Vitals, judge  # noqa: E402
-from pipeline.scene import Draft  # noqa: E402
-from pipeline.service import Service  # noqa: E402
-from pipeline.watcher import Watcher  # noqa: E402
-from spotter.errors import SettingsError, SpotterError  # noqa: E402
-from spotter.events import Scene, Status, parse  # noqa: E402
-from spotter.settings import Camera, Mqtt, Settings, loads  # noqa: E402
+from consumers.cli import replay
+from pipeline.capture import Frame, Sampler, open_capture
+from pipeline.deepstream import strict_pyds
+from pipeline.deepstream.engine import DeepStreamEngine
+from pipeline.engine import Lane
+from pipeline.health import Vitals, judge
+from pipeline.scene import Draft
+from pipeline.service import Service
+from pipeline.watcher import Watcher
+from spotter.errors import SettingsError, SpotterError
+from spotter.events import Scene, Status, parse
+from spotter.settings import Camera, Mqtt, Settings, loads
 
-from ..broker import Listener, Mosquitto  # noqa: E402
-from ..rtsp_camera import RtspCamera, encode_h264  # noqa: E402
-from ..staging import GREEN_PERSON, RED_KETTLEBELL, START, ColourDetector, write_clip  # noqa: E402
-from ..weights import write_weights  # noqa: E402
-from . import stand_ins  # noqa: E402
+from ..broker import Listener, Mosquitto
+from ..rtsp_camera import RtspCamera, encode_h264
+from ..staging import GREEN_PERSON, RED_KETTLEBELL, START, ColourDetector, write_clip
+from ..weights import write_weights
+from . import stand_ins
 
 PATIENCE = 60.0
 
