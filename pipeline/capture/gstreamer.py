@@ -4,7 +4,8 @@ One pipeline a camera, so that nothing that happens to one touches another:
 
     source -> decodebin -> (rate) -> videoscale -> videoconvert -> appsink
 
-Pictures that nobody will look at are let go right behind the decoder, before anything is scaled or converted.
+Pictures that nobody will look at are let go right behind the decoder, before anything is scaled or converted. Colours
+are OpenCV's business, so that both engines see the same: the detector is trained on what OpenCV makes of a video.
 decodebin takes the decoder of the highest rank: VA-API and V4L2 stand before software where they are installed.
 Elements and properties: https://gstreamer.freedesktop.org/documentation/, 1.20 and newer.
 """
@@ -16,6 +17,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 
 from pipeline.capture.base import Capture, Image, Sampler, VideoInfo
@@ -47,6 +49,9 @@ _LATENCY_MS = 200  # that the jitter buffer waits for a lost packet; over TCP no
 _POLL_NS = 100_000_000
 _TCP = 1 << 2  # of GstRTSPLowerTrans: UDP loses packets, which smears pictures
 _NEWEST = 1  # picture is held; a camera's next one takes its place, a file waits
+_FULL_RANGE = "1:"  # begins the colorimetry of pictures whose black is 0 and not 16, as JPEG cameras give them
+_LIMITED_LUMA = np.rint(16 + np.arange(256) * 219 / 255).astype(np.uint8)  # ITU-R BT.601, 8 bits
+_LIMITED_CHROMA = np.rint(128 + (np.arange(256) - 128) * 224 / 255).astype(np.uint8)
 _SENDING_SECONDS = 1.0  # without data: it does not send
 _LATE_SECONDS = 0.5  # is a picture, before it is asked whether anything comes at all
 _PREFERRED = ("va", "v4l2")
@@ -100,7 +105,9 @@ class GStreamerCapture(Capture):
                 sends = self._sends()
                 patience = KEY_FRAME_SECONDS if sends else OPEN_TIMEOUT_SECONDS
                 if self._sink.is_eos() or time.monotonic() - began > patience:
-                    raise self._no_sense() if sends and not self.is_file else self._error(why_not_open(self.camera))
+                    if self._on_hardware or (sends and not self.is_file):
+                        raise self._no_sense()
+                    raise self._error(why_not_open(self.camera))
         info, frames = self._info, 0
         if self.is_file:
             known, length = self._pipeline.query_duration(Gst.Format.TIME)
@@ -146,8 +153,14 @@ class GStreamerCapture(Capture):
         """The grabbed picture in colour."""
         shape, buffer = self._sample.get_caps().get_structure(0), self._sample.get_buffer()
         width, height = shape.get_int("width")[1], shape.get_int("height")[1]
-        rows = np.frombuffer(buffer.extract_dup(0, buffer.get_size()), dtype=np.uint8).reshape(height, -1)
-        return rows[:, : width * 3].reshape(height, width, 3)  # rows are padded to four bytes
+        stride = -(-width // 4) * 4  # GStreamer's own for NV12
+        data = np.frombuffer(buffer.extract_dup(0, buffer.get_size()), dtype=np.uint8)
+        luma = data[: stride * height].reshape(height, stride)[:, :width]
+        chroma = data[stride * height :].reshape(height // 2, stride // 2, 2)[:, : width // 2]
+        if (shape.get_string("colorimetry") or "").startswith(_FULL_RANGE):
+            luma, chroma = _LIMITED_LUMA[luma], _LIMITED_CHROMA[chroma]
+        image = cv2.cvtColorTwoPlane(np.ascontiguousarray(luma), np.ascontiguousarray(chroma), cv2.COLOR_YUV2BGR_NV12)
+        return np.asarray(image, dtype=np.uint8)
 
     def close(self) -> None:
         """Let go of the camera."""
@@ -180,7 +193,7 @@ class GStreamerCapture(Capture):
         decode.set_property("caps", Gst.Caps.from_string("video/x-raw(ANY)"))
         scale, convert, size = (self._element(kind) for kind in ("videoscale", "videoconvert", "capsfilter"))
         scale.set_property("add-borders", False)
-        size.set_property("caps", Gst.Caps.from_string("video/x-raw,format=BGR"))
+        size.set_property("caps", Gst.Caps.from_string("video/x-raw,format=NV12"))
         self._sink = self._element("appsink")
         settings = {"sync": False, "max-buffers": _NEWEST, "drop": not self.is_file, "enable-last-sample": False}
         for key, value in settings.items():
@@ -244,8 +257,8 @@ class GStreamerCapture(Capture):
             known, over, under = shape.get_fraction("framerate")
             self._info = VideoInfo(width, height, over / under if known and under else 0.0, "")
             share = min(1.0, self._longest / max(width, height))
-            width, height = max(1, round(width * share)), max(1, round(height * share))
-            caps = f"video/x-raw,format=BGR,width={width},height={height}"
+            width, height = (max(2, 2 * round(side * share / 2)) for side in (width, height))  # NV12 has only even ones
+            caps = f"video/x-raw,format=NV12,width={width},height={height}"
             size.set_property("caps", Gst.Caps.from_string(caps))
         return Gst.PadProbeReturn.OK
 
@@ -272,9 +285,13 @@ class GStreamerCapture(Capture):
                 raise self._error(why_lost(error))
             raise self._error(lacking or why_refused(error, self.camera) or why_not_open(self.camera))
 
+    @property
+    def _on_hardware(self) -> bool:
+        return self._decoder is not None and "Hardware" in _kind(self._decoder)
+
     def _no_sense(self) -> CameraError:
         """What comes can't be decoded. Where hardware could not, software is tried next."""
-        if self._decoder and "Hardware" in _kind(self._decoder) and not self._software:
+        if self._on_hardware:
             self._software = True
             return self._error(f"hardware decoding by {self._decoder.get_factory().get_name()} fails; trying without")
         return self._error("it sends, but nothing that can be decoded; check the camera and its codec")
