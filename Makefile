@@ -1,5 +1,6 @@
 # make demo   sets everything up and runs Spotter on the bundled footage
 # make test   sets everything up and runs every test (TRAIN=1: those that need torch too)
+# make soak   eight real RTSP cameras for ten minutes, one killed every half minute (SOAK_ENGINE=opencv, SOAK_SECONDS=…)
 # make check  formatting, lint and types
 # make translations   takes new texts of the dashboard into its catalogues, to be translated
 # make lock   resolves requirements/*.lock again (needs uv)
@@ -22,13 +23,16 @@ PYGOBJECT = $(PIP) --require-hashes --no-deps -r requirements/gstreamer-build.lo
 STUBS = $(PIP) --require-hashes --no-deps --ignore-requires-python --upgrade -r requirements/stubs.txt
 EDITABLE = $(PIP) --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test check format lock translations clean
+.PHONY: demo test soak check format lock translations clean
 
 demo: $(RUN_OK)
 	$(BIN)/spotter demo
 
 test: $(TEST_OK) check
 	$(BIN)/python -m pytest
+
+soak: $(TEST_OK)
+	$(BIN)/python -m pytest -s tests/pipeline/soak_cameras.py
 
 check: $(TEST_OK)
 	$(BIN)/ruff format --check .

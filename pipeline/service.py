@@ -20,6 +20,7 @@ from pipeline.engine import Lane
 from pipeline.engines import Source, WatchesCameras, open_engine
 from pipeline.health import Vitals, has_picture, judge
 from pipeline.keeper import Keeper
+from pipeline.memory import keep_together
 from pipeline.metrics import PipelineCollector
 from pipeline.motion import LOOK_SECONDS
 from pipeline.outbox import Outbox
@@ -51,6 +52,7 @@ def run(read: Callable[[], Settings], *, metrics_port: int | None = None) -> Non
 
     Raises SpotterError where it can't begin.
     """
+    keep_together()
     settings = read()
     mqtt, engine = _needs(settings), open_engine(settings)
     stop, again = threading.Event(), threading.Event()

@@ -75,8 +75,8 @@ class GstCamera:
 def serve(port: int, codec: str, size: str, fps: int, login: str, scheme: str) -> None:
     import gi
 
-    gi.require_version("Gst", "1.0")
-    gi.require_version("GstRtspServer", "1.0")
+    for part in ("Gst", "GstRtsp", "GstRtspServer"):
+        gi.require_version(part, "1.0")
     from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
 
     Gst.init(None)

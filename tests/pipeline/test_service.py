@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +16,7 @@ import yaml
 from spotter.events import Committed, PreviewRequest, Scene, Status, parse
 
 from .broker import Listener, Mosquitto, free_port
+from .process import Pipeline, settings_for
 from .rtsp_camera import RtspCamera, encode_h264
 from .staging import GREEN_PERSON, RED_KETTLEBELL, write_clip
 from .weights import write_weights
@@ -39,33 +37,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "constant.onnx")
 
 
-class Pipeline:
-    """A running `spotter pipeline`."""
-
-    def __init__(self, folder: Path, settings: dict[str, object], *arguments: str) -> None:
-        self._config = config = folder / "gym.yaml"
-        config.write_text(yaml.safe_dump(settings))
-        self.log = (folder / "log").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "spotter", "pipeline", "--config", str(config), *arguments],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            env={key: value for key, value in os.environ.items() if not key.startswith("SPOTTER_")},
-        )
-
-    def read_again(self, settings: str) -> None:
-        self._config.write_text(settings)
-        self.process.send_signal(signal.SIGHUP)
-
-    def text(self) -> str:
-        self.log.seek(0)
-        return self.log.read()
-
-    def ends(self, seconds: float = 20) -> tuple[int, str]:
-        code = self.process.wait(seconds)
-        return code, self.text()
-
-
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
     running: list[Pipeline] = []
@@ -80,16 +51,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
         pipeline.process.kill()
         pipeline.process.wait()
         pipeline.log.close()
-
-
-def settings_for(broker: Mosquitto, weights: Path, cameras: dict[str, object]) -> dict[str, object]:
-    return {
-        "site": "downtown",
-        "model": str(weights),
-        "data": "data",
-        "mqtt": {"url": f"mqtt://127.0.0.1:{broker.port}"},
-        "cameras": cameras,
-    }
 
 
 def status_of(camera: str, state: str) -> Callable[[str, bytes], bool]:
