@@ -8,6 +8,7 @@ import click
 
 _BENCHES = {
     "pipeline": ("pipeline.bench:bench_pipeline", "Detections a second against bare onnxruntime."),
+    "capture": ("pipeline.bench_capture:bench_capture", "Processor time of OpenCV and GStreamer for each camera."),
     "latency": ("spotter.commands.bench_latency:latency", "Frame captured to row committed."),
     "handover": ("pipeline.deepstream.bench:bench_handover", "From DeepStream's probe to the pipeline's queue."),
     "consumers": ("consumers.bench:bench_consumers", "Scenes a second from MQTT to the database."),
