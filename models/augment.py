@@ -16,6 +16,12 @@ from spotter.letterbox import GREY
 MIN_VISIBLE = 0.35
 """Share of a box that must stay in the picture for it to stay a target."""
 MIN_SIDE_PX = 4.0
+SMEARED = 0.12
+"""Share of pasted items that are blurred by their own motion."""
+SOLID = 100
+"""Mask level (0..255) from which an item's pixel counts for its box; a smear's faint ends do not."""
+SKIN = ((140, 172, 224), (105, 140, 198), (80, 110, 165), (50, 75, 120), (35, 50, 85))
+"""BGR of hands, light to dark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +49,31 @@ def recolour(cut: Cutout, random: np.random.Generator) -> Cutout:
     return Cutout(cut.label, _scale_hsv(as_pixels(pixels), gains), cut.mask)
 
 
-def paste(picture: Picture, cut: Cutout, side: float, random: np.random.Generator, hidden: float = 0.6) -> Picture:
-    """`cut` pasted at `side` pixels (longer side), with a contact shadow; boxes it covers beyond `hidden` go."""
+def paste(
+    picture: Picture,
+    cut: Cutout,
+    side: float,
+    random: np.random.Generator,
+    hidden: float = 0.6,
+    at: tuple[int, int] | None = None,
+) -> Picture:
+    """`cut` pasted at `side` pixels (longer side), with a contact shadow; boxes it covers beyond `hidden` go.
+
+    `at` is the middle of its lower edge in pixels, and then it stands upright; left out, it lies anywhere and tilted.
+    Some are smeared along a line, as what is swung before a slow shutter.
+    """
     height, width = picture.pixels.shape[:2]
-    turned = _turn(cut, random)
+    turned = _turn(cut, random) if at is None else cut
     scale = side / max(turned.mask.shape)
     size = (max(4, round(turned.mask.shape[1] * scale)), max(4, round(turned.mask.shape[0] * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     item = cv2.resize(turned.pixels, size, interpolation=interpolation)
     mask = cv2.resize(turned.mask, size, interpolation=interpolation)
-    w, h = size
-    x = int(random.integers(-w // 6, max(width - w + w // 6, 1)))
-    y = int(random.integers(-h // 6, max(height - h + h // 6, 1)))
+    if at is None and random.random() < SMEARED:
+        item, mask = _smear(as_pixels(item), as_pixels(mask), random)
+    h, w = mask.shape
+    x = int(random.integers(-w // 6, max(width - w + w // 6, 1))) if at is None else at[0] - w // 2
+    y = int(random.integers(-h // 6, max(height - h + h // 6, 1))) if at is None else at[1] - h
     x1, y1, x2, y2 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
     if min(x2 - x1, y2 - y1) < MIN_SIDE_PX:
         return picture
@@ -69,7 +88,7 @@ def paste(picture: Picture, cut: Cutout, side: float, random: np.random.Generato
     pixels = pixels.copy() if pixels is picture.pixels else pixels
     blended = region * (1 - alpha) + np.clip(part * light, 0, 255) * alpha
     pixels[y1:y2, x1:x2] = np.clip(blended, 0, 255).astype(np.uint8)
-    columns, lines = np.flatnonzero(mask.max(0) > 127), np.flatnonzero(mask.max(1) > 127)
+    columns, lines = np.flatnonzero(mask.max(0) > SOLID), np.flatnonzero(mask.max(1) > SOLID)
     if not len(columns) or not len(lines):
         return picture
     box = np.array(
@@ -86,6 +105,67 @@ def paste(picture: Picture, cut: Cutout, side: float, random: np.random.Generato
         return picture
     left = picture.rows[covered(picture.rows[:, 1:], box[1:]) < hidden]
     return Picture(pixels, np.concatenate((left, box[None])))
+
+
+def paste_row(picture: Picture, cuts: Sequence[Cutout], side: float, random: np.random.Generator) -> Picture:
+    """`cuts` side by side on a board, as on a rack: of like size, close together, the last ones a little larger."""
+    height, width = picture.pixels.shape[:2]
+    gap = random.uniform(0.8, 1.3)
+    growth = random.uniform(0.0, 0.06)
+    sides = [side * (1 + growth * i) for i in range(len(cuts))]
+    wide = [s * cut.mask.shape[1] / max(cut.mask.shape) * gap for s, cut in zip(sides, cuts, strict=True)]
+    x = float(random.uniform(0, max(width - sum(wide), 1)))
+    y = int(random.uniform(min(side * 1.5, height * 0.6), height * 0.95))
+    pixels = as_pixels(picture.pixels.copy())
+    board = max(2, int(side * random.uniform(0.06, 0.2)))
+    grey = tuple(int(v) for v in np.clip(random.uniform(15, 190) + random.normal(0, 8, 3), 5, 240))
+    cv2.rectangle(pixels, (int(x), y - board // 2), (int(x + sum(wide)), y + board), grey, -1)
+    strip = np.array([x, y - max(sides), x + sum(wide), y + board], np.float32)
+    picture = Picture(pixels, picture.rows[covered(picture.rows[:, 1:], strip) < 0.6])
+    for cut, own, step in zip(cuts, sides, wide, strict=True):
+        picture = paste(picture, cut, own, random, at=(int(x + step / 2), y))
+        x += step
+    return picture
+
+
+def hold(picture: Picture, cut: Cutout, random: np.random.Generator) -> Picture:
+    """`cut` held up before somebody in `picture`: large, before the chest, fingers round its edges."""
+    people = picture.rows[picture.rows[:, 0] == 0]
+    if not len(people):
+        return picture
+    _, x1, y1, x2, y2 = people[int(random.integers(len(people)))]
+    side = float(np.clip(random.uniform(0.25, 0.9) * (x2 - x1), 12, 0.7 * min(picture.pixels.shape[:2])))
+    h, w = (s * side / max(cut.mask.shape) for s in cut.mask.shape)
+    x = int(random.uniform(x1 + 0.2 * (x2 - x1), x2 - 0.2 * (x2 - x1)))
+    y = int(y1 + random.uniform(0.15, 0.5) * (y2 - y1) + h / 2)
+    held = paste(picture, cut, side, random, hidden=0.8, at=(x, y))
+    if held is picture:
+        return picture
+    skin = np.array(SKIN[int(random.integers(len(SKIN)))]) * random.uniform(0.75, 1.15)
+    colour = tuple(int(v) for v in np.clip(skin, 0, 255))
+    for out in (-1, 1) if random.random() < 0.6 else (int(random.choice((-1, 1))),):
+        edge, depth = x + out * w / 2, random.uniform(0.1, 0.3) * w
+        thick = max(2, int(h * random.uniform(0.07, 0.11)))
+        top = y - h * random.uniform(0.5, 0.9)
+        for finger in range(4):
+            level = int(top + finger * thick * 1.15)
+            tip = (int(edge - out * depth * random.uniform(0.8, 1.1)), level)
+            cv2.line(held.pixels, (int(edge + out * thick), level), tip, colour, thick, cv2.LINE_AA)
+    return held
+
+
+def _smear(item: Pixels, mask: Pixels, random: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """The item blurred along a line of up to half its side, on a canvas that holds all of it."""
+    length = max(3, int(max(mask.shape) * random.uniform(0.1, 0.5))) | 1
+    kernel = np.zeros((length, length), np.float32)
+    angle = random.uniform(0, np.pi)
+    middle, reach = length // 2, length / 2 * np.array([np.cos(angle), np.sin(angle)])
+    start, end = (tuple(round(middle + sign * r) for r in reach) for sign in (-1, 1))
+    cv2.line(kernel, start, end, 1.0, 1)
+    kernel /= kernel.sum()
+    pad = ((middle, middle), (middle, middle))
+    wide = np.pad(item, (*pad, (0, 0)), mode="edge")
+    return as_pixels(cv2.filter2D(wide, -1, kernel)), as_pixels(cv2.filter2D(np.pad(mask, pad), -1, kernel))
 
 
 def covered(boxes: NDArray[np.float32], by: NDArray[np.float32]) -> NDArray[np.float32]:

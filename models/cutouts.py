@@ -17,7 +17,7 @@ WHITE_DISTANCE = 14
 """Grey levels from the background's own white that still count as background (JPEG noise, soft shadow)."""
 
 MAX_SIDE_PX = 320  # larger than most pasted items ever appear; keeps the bank small
-MIN_SIDE_PX = 40  # smaller items give only blur when pasted
+MIN_SIDE_PX = 28  # smaller items give only blur, even on a far rack
 GRABCUT_SIDE_PX = 200  # GrabCut's time grows with the area, its outline hardly improves
 ROUND = frozenset({"med_ball", "lacrosse_ball", "aqua_ball", "exercise_ball"})
 

@@ -27,10 +27,8 @@ def truth_of(sample: Sample, width: int, height: int) -> Truth:
     return Truth(boxes.astype(np.float32), sample.rows[:, 0].astype(np.int64))
 
 
-def evaluate_onnx(
-    detector: Detector, samples: Sequence[Sample], labels: Sequence[str], progress: Callable[[], None] | None = None
-) -> Scores:
-    """Scores of a detector opened with `CONFIDENCE` and `IOU`; its classes are matched to `labels` by name."""
+def finder(detector: Detector, labels: Sequence[str]) -> Callable[[Pixels], Found]:
+    """What a detector finds in a BGR picture; its classes are matched to `labels` by name, others left out."""
     order = np.array([labels.index(n) if n in labels else -1 for n in detector.labels], dtype=np.int64)
 
     def find(image: Pixels) -> Found:
@@ -41,32 +39,31 @@ def evaluate_onnx(
         known = classes >= 0
         return Found(d.xyxy[known], d.confidence[known], classes[known])
 
-    return _evaluate(find, samples, labels, progress)
+    return find
 
 
-def evaluate_network(network: YoloV5, samples: Sequence[Sample], size: int = 640) -> Scores:
-    """Scores of a torch network during training, by the same steps as the ONNX detector's."""
+def network_finder(network: YoloV5, size: int = 640) -> Callable[[Pixels], Found]:
+    """What a torch network finds in a BGR picture, by the same steps as the ONNX detector."""
     import torch
 
     network.eval()
+    device = next(network.parameters()).device
 
     def find(image: Pixels) -> Found:
         boxed, placed = letterbox(image, size)
         planes = np.ascontiguousarray(boxed[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32) / 255
         with torch.no_grad():
-            raw = network(torch.from_numpy(planes)[None])[0].numpy()
+            raw = network(torch.from_numpy(planes)[None].to(device))[0].float().cpu().numpy()
         boxes, scores, classes = select(raw, "classic", confidence=CONFIDENCE, iou=IOU, max_detections=300)
         return Found(placed.to_source(boxes), scores, classes)
 
-    return _evaluate(find, samples, network.labels, None)
+    return find
 
 
-def _evaluate(
-    find: Callable[[Pixels], Found],
-    samples: Sequence[Sample],
-    labels: Sequence[str],
-    progress: Callable[[], None] | None,
-) -> Scores:
+def look(
+    find: Callable[[Pixels], Found], samples: Sequence[Sample], progress: Callable[[], None] | None = None
+) -> tuple[list[Found], list[Truth]]:
+    """What is found in the samples' pictures, and what is there."""
     found, truths = [], []
     for sample in samples:
         image = read_pixels(sample.path)
@@ -74,4 +71,9 @@ def _evaluate(
         truths.append(truth_of(sample, image.shape[1], image.shape[0]))
         if progress is not None:
             progress()
-    return score(found, truths, labels)
+    return found, truths
+
+
+def evaluate_network(network: YoloV5, samples: Sequence[Sample], size: int = 640) -> Scores:
+    """Scores of a torch network during training."""
+    return score(*look(network_finder(network, size), samples), network.labels)

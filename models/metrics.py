@@ -77,25 +77,59 @@ def box_iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floa
     return np.asarray(overlap / np.maximum(area_a[:, None] + area_b[None] - overlap, 1e-12))
 
 
-def _score_class(found: Sequence[Found], truths: Sequence[Truth], number: int, label: str) -> ClassScores | None:
-    total = sum(int((t.classes == number).sum()) for t in truths)
-    if not total:
-        return None
-    scores, hits = [], []
+@dataclass(frozen=True, slots=True)
+class ClassHits:
+    """The detections of one class over all pictures, best first, and which of them are right at each IoU threshold."""
+
+    scores: NDArray[np.float32]
+    hits: NDArray[np.bool_]
+    """`[N, 10]`, a column for each of `IOU_THRESHOLDS`."""
+    truths: int
+
+
+def class_hits(found: Sequence[Found], truths: Sequence[Truth], number: int) -> ClassHits:
+    """Detections of class `number` judged against the truths."""
+    scores, hits = [np.zeros(0, np.float32)], [np.zeros((0, len(IOU_THRESHOLDS)), bool)]
     for f, t in zip(found, truths, strict=True):
         mine = np.flatnonzero(f.classes == number)
         mine = mine[np.argsort(-f.scores[mine], kind="stable")][:MAX_DETECTIONS]
         scores.append(f.scores[mine])
         hits.append(_match(box_iou(f.boxes[mine], t.boxes[t.classes == number])))
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    hit = np.concatenate(hits)[order]
-    precision, recall = _curve(hit[:, 0], total)
+    joined = np.concatenate(scores)
+    order = np.argsort(-joined, kind="stable")
+    return ClassHits(joined[order], np.concatenate(hits)[order], sum(int((t.classes == number).sum()) for t in truths))
+
+
+def average_precision(hit: NDArray[np.bool_], total: int) -> float:
+    """Mean over 101 recall points of the best precision at that recall or beyond, from hits in order of score."""
+    return float(envelope(hit, total).mean())
+
+
+def envelope(hit: NDArray[np.bool_], total: int) -> NDArray[np.float64]:
+    """At each of 101 recall points the best precision at that recall or beyond; 0 for recall never reached."""
+    precision, recall = precision_recall(hit, total)
+    highest = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(recall, RECALL_POINTS, side="left")
+    return np.append(highest, 0.0)[at]
+
+
+def precision_recall(hit: NDArray[np.bool_], total: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision and recall after each detection, best first."""
+    right = np.cumsum(hit)
+    return right / np.arange(1, len(hit) + 1), right / total
+
+
+def _score_class(found: Sequence[Found], truths: Sequence[Truth], number: int, label: str) -> ClassScores | None:
+    judged = class_hits(found, truths, number)
+    if not judged.truths:
+        return None
+    precision, recall = precision_recall(judged.hits[:, 0], judged.truths)
     harmonic = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     best = int(harmonic.argmax()) if len(harmonic) else 0
-    ap = [_average_precision(hit[:, i], total) for i in range(len(IOU_THRESHOLDS))]
+    ap = [average_precision(column, judged.truths) for column in judged.hits.T]
     return ClassScores(
         label,
-        total,
+        judged.truths,
         float(precision[best]) if len(precision) else 0.0,
         float(recall[best]) if len(recall) else 0.0,
         ap[0],
@@ -116,16 +150,3 @@ def _match(iou: NDArray[np.float64]) -> NDArray[np.bool_]:
             if candidates[best] >= threshold:
                 hit[row, column], free[best] = True, False
     return hit
-
-
-def _curve(hit: NDArray[np.bool_], total: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    right = np.cumsum(hit)
-    return right / np.arange(1, len(hit) + 1), right / total
-
-
-def _average_precision(hit: NDArray[np.bool_], total: int) -> float:
-    """Mean over 101 recall points of the best precision at that recall or beyond."""
-    precision, recall = _curve(hit, total)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(recall, RECALL_POINTS, side="left")
-    return float(np.append(envelope, 0.0)[at].mean())  # recall that is never reached counts as precision 0

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.augment import Picture, degrade, flip, mosaic, paste, place, recolour, shift_colours
+from models.augment import Picture, degrade, flip, hold, mosaic, paste, paste_row, place, recolour, shift_colours
 from models.cutouts import Cutout
 from models.labels import DataError, Sample, count_boxes
+from models.lookalikes import add_lookalike
 from models.pixels import as_pixels, read_pixels
 
 ZOOM = (np.log(0.7), np.log(2.0))  # of single pictures, relative to their fit into the square
@@ -33,6 +34,12 @@ class MixSettings:
     paste_photo: float = 0.5
     """Share of photos and renders that get pasted items."""
     paste_most: int = 4
+    rack: float = 0.15
+    """Share of pasting that is a row of like items on a board."""
+    held: float = 0.2
+    """Share of pasting that is one item held up before somebody, where there is somebody."""
+    lookalike: float = 0.15
+    """Share of pictures that get a clock or an empty shelf, which is no item."""
     plain: float = 0.25
     """Share of backgrounds that are one bright or dark colour, like a kiosk's table or a shop's photo."""
     item_scale: dict[str, float] = field(
@@ -88,13 +95,36 @@ class Mixer:
             picture = Picture(np.full(PLAIN_SHAPE, random.integers(0, 256, 3), np.uint8), picture.rows)
         if not self._banked or (not empty and random.random() > self.settings.paste_photo):
             return picture
+        if random.random() < self.settings.lookalike:
+            picture = add_lookalike(picture, random)
+        kind = random.random()
+        if kind < self.settings.rack:
+            return self._rack(picture, random)
+        if kind < self.settings.rack + self.settings.held and (picture.rows[:, 0] == 0).any():
+            label = int(random.choice(self._banked))
+            return hold(picture, recolour(self._some(label, random), random), random)
         for _ in range(int(random.integers(1, self.settings.paste_most + 1))):
             label = int(random.choice(self._banked))
-            cut = recolour(self._bank[label][int(random.integers(len(self._bank[label])))], random)
             longer = max(picture.pixels.shape[:2])
             typical = 0.16 * self.settings.item_scale.get(self._labels[label], 1.0)
             share = float(np.clip(typical * np.exp(random.normal(0, 0.8)), 0.02, 0.9))
-            picture = paste(picture, cut, share * longer, random)
+            picture = paste(picture, recolour(self._some(label, random), random), share * longer, random)
+        return picture
+
+    def _some(self, label: int, random: np.random.Generator) -> Cutout:
+        return self._bank[label][int(random.integers(len(self._bank[label])))]
+
+    def _rack(self, picture: Picture, random: np.random.Generator) -> Picture:
+        """One to three rows of items; a rack holds one kind, often one make."""
+        label = int(random.choice(self._banked))
+        side = max(picture.pixels.shape[:2]) * float(np.exp(random.uniform(np.log(0.035), np.log(0.16))))
+        for _ in range(int(random.integers(1, 4))):
+            count = int(random.integers(3, 10))
+            if random.random() < 0.6:
+                cuts = [recolour(self._some(label, random), random)] * count
+            else:
+                cuts = [self._some(label, random) for _ in range(count)]
+            picture = paste_row(picture, cuts, side, random)
         return picture
 
 

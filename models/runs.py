@@ -1,30 +1,35 @@
-"""A training run on disk: its sources, its log, its best weights."""
+"""A training run on disk: its settings, its sources, its log, its best weights, and how it is taken up again."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
+import yaml
 
 from models.cutouts import cut_from_boxes, read_cutouts
-from models.evaluation import evaluate_network
+from models.evaluation import evaluate_network, look, network_finder
 from models.export import export
-from models.labels import DataError, read_data_set, read_folder
+from models.journal import LOG, Journal, batch_picture, journal, read_log
+from models.labels import DataError, DataSet, read_data_set, read_folder
+from models.memory import free_bytes, step_bytes
 from models.metrics import Scores
 from models.mixing import Mixer
-from models.progress import progress_bar
-from models.training import Epoch, TrainSettings, train
-from models.yolov5.checkpoint import CheckpointError, load_checkpoint
-from models.yolov5.network import YoloV5
+from models.networks import read_network, write_network
+from models.training import KEPT_LABEL, Trainer, TrainingError, TrainSettings
+from models.yolov5.anchors import ENOUGH_RECALL, fit_anchors, fitting_share
+from models.yolov5.checkpoint import CheckpointError
+from models.yolov5.network import STRIDES, YoloV5
 from models.yolov5.transfer import transfer
 
-KEPT_LABEL = "person"
 CONTINUED_RATE = 0.4
-OWN_FORMAT = "spotter.yolov5/1"
+RESUME_FORMAT = "spotter.run/1"
+SETTINGS, RESUME, BEST, LAST = "settings.yaml", "resume.pt", "best.pt", "last.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,95 +37,254 @@ class RunSettings:
     """What a run reads and where it writes."""
 
     data: Path
-    start: Path
+    weights: Path
     out: Path
     renders: tuple[Path, ...] = ()
     cutouts: tuple[Path, ...] = ()
     backgrounds: tuple[Path, ...] = ()
     teacher: Path | None = None
-    """The checkpoint whose finding of people is kept; left out: `start`."""
-    keep: bool = True
+    """The checkpoint whose finding of the kept classes is kept; left out: `weights`."""
+    keep: tuple[str, ...] | None = None
+    """Classes that must not be forgotten; None: `person`, where start and data set both know it."""
 
 
 def run(settings: RunSettings, **training: Any) -> Scores:
-    """Train by `settings`; leaves `best.pt`, `best.onnx`, `last.pt` and `log.jsonl`; returns the best scores.
+    """Train by `settings`, from the beginning; `training` are fields of `TrainSettings`.
 
-    `training` are fields of `TrainSettings`. The best epoch is the one with the highest mean AP50 on the data set's
-    validation split.
+    Leaves `best.pt`, `best.onnx`, `last.pt`, `resume.pt`, `settings.yaml`, `log.jsonl`, `tensorboard/` and pictures;
+    returns the best scores. The best epoch is the one with the highest mean AP50 on the validation split.
     """
-    start = read_network(settings.start)
-    data_set = read_data_set(settings.data)
-    labels = data_set.labels
+    start = read_network(settings.weights)
+    data_set = _read_data(settings)
     # A start that knows these labels already is continued: gently, and at full size from the first picture on.
-    continued = {"rate": CONTINUED_RATE, "early_share": 0.0} if start.labels == labels else {}
-    plan = TrainSettings(**{**continued, **training})
+    continued = {"rate": CONTINUED_RATE, "early_share": 0.0} if start.labels == data_set.labels else {}
+    chosen = {"pictures": len(data_set.train), **continued, **training}
+    plan = TrainSettings(**{name: value for name, value in chosen.items() if value is not None})
+    settings.out.mkdir(parents=True, exist_ok=True)
+    _write_settings(settings, plan)
+    (settings.out / LOG).write_text("", encoding="utf-8")
+    (settings.out / RESUME).unlink(missing_ok=True)
+    return _train(settings, plan, data_set, start, None)
+
+
+def resume(out: Path) -> Scores:
+    """Take up the run in `out` after its last complete epoch, with the settings it began with."""
+    settings, plan = _read_settings(out)
+    try:
+        kept = torch.load(out / RESUME, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"run {out}: holds no {RESUME}; its first epoch was not finished; train anew") from None
+    except Exception as error:  # noqa: BLE001 - torch raises whatever its unpickler meets
+        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"run {out}: {RESUME} is damaged ({cause}); train anew") from None
+    if not isinstance(kept, dict) or kept.get("format") != RESUME_FORMAT:
+        raise CheckpointError(f"run {out}: {RESUME} was not written by `spotter model train`; train anew")
+    return _train(settings, plan, _read_data(settings), read_network(settings.weights), kept["state"])
+
+
+def _train(
+    settings: RunSettings, plan: TrainSettings, data_set: DataSet, start: YoloV5, state: Mapping[str, Any] | None
+) -> Scores:
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
         cv2.setNumThreads(plan.threads)
+    _check_device(plan.device)
+    network = transfer(start, data_set.labels, plan.seed)
+    kept = _kept(settings, start, data_set)
+    teacher = (read_network(settings.teacher) if settings.teacher else start) if kept else None
+    for label in kept:
+        if teacher is not None and label not in teacher.labels:
+            raise DataError(f"training: {settings.teacher} does not know the class {label!r} that is to be kept")
+    _fit_anchors(network, data_set, plan, bool(kept))
+    _check_memory(network, plan, teacher is not None)
+    mixer = _mixer(settings, data_set)
+    trainer = Trainer(network, mixer, plan, teacher, lambda n: evaluate_network(n, data_set.val, plan.size), kept)
+    if state is not None:
+        trainer.restore(state)
+    best = _best_so_far(settings.out)
+    with journal(settings.out, plan.epochs) as book:
+        best = _epochs(trainer, book, settings, data_set, plan, best)
+    if best is None:
+        raise TrainingError(f"run {settings.out}: no epoch was checked against the validation split; train anew")
+    _finish(settings, plan, data_set)
+    return best
+
+
+def _epochs(
+    trainer: Trainer, book: Journal, settings: RunSettings, data_set: DataSet, plan: TrainSettings, best: Scores | None
+) -> Scores | None:
+    steps = max(1, plan.pictures // plan.batch)
+    done = len(read_log(settings.out))
+    if not done:
+        picture = batch_picture(*next(iter(trainer.batches(1))))
+        cv2.imwrite(str(settings.out / "train_batch0.jpg"), picture)
+        book.show("train_batch", picture, 0)
+    book.begin(done + 1, steps)
+    try:
+        for epoch in trainer.run(book.advance):
+            write_network(trainer.averaged, settings.out / LAST)
+            if epoch.best and epoch.scores is not None:
+                best = epoch.scores
+                write_network(trainer.averaged, settings.out / BEST)
+            _put_away(trainer, settings.out / RESUME)
+            book.tell(epoch)
+            if epoch.best:
+                _show_findings(book, trainer.averaged, data_set, plan, epoch.number)
+            book.begin(epoch.number + 1, steps)
+    except KeyboardInterrupt:
+        raise TrainingError(
+            f"run {settings.out}: stopped; go on after its last whole epoch with "
+            f"`spotter model train --resume {settings.out}`"
+        ) from None
+    return best
+
+
+def _show_findings(book: Journal, network: YoloV5, data_set: DataSet, plan: TrainSettings, step: int) -> None:
+    """The first validation pictures with what is found in them, for TensorBoard."""
+    from models.findings import found_sheet
+
+    few = data_set.val[:8]
+    found, _ = look(network_finder(network, plan.size), few)
+    book.show("val_found", found_sheet(few, found, data_set.labels), step)
+
+
+def _finish(settings: RunSettings, plan: TrainSettings, data_set: DataSet) -> None:
+    """The best weights as ONNX, and every picture of the run."""
+    from models.plots import plot_labels, plot_results
+    from models.reports import Evaluated, write_pictures
+
+    chosen = read_network(settings.out / BEST)
+    export(chosen, settings.out / "best.onnx", plan.size)
+    plot_results(read_log(settings.out), settings.out / "results.png")
+    found, truths = look(network_finder(chosen, plan.size), data_set.val)
+    write_pictures(Evaluated(data_set.labels, data_set.val, found, truths), settings.out / "val")
+    plot_labels(data_set.train, data_set.labels, settings.out)
+
+
+def _read_data(settings: RunSettings) -> DataSet:
+    data_set = read_data_set(settings.data)
     if not data_set.train or not data_set.val:
         raise DataError(f"data set {settings.data}: training needs pictures in both `train` and `val`")
+    return data_set
+
+
+def _mixer(settings: RunSettings, data_set: DataSet) -> Mixer:
+    labels = data_set.labels
     renders = [s for folder in settings.renders for s in read_folder(folder, len(labels))]
     backgrounds = [s for folder in settings.backgrounds for s in read_folder(folder, len(labels))]
     cutouts = [cut for folder in settings.cutouts for cut in read_cutouts(folder, labels)]
     if settings.cutouts:
         cutouts += cut_from_boxes([*data_set.train, *renders], labels, frozenset({KEPT_LABEL}))
-    mixer = Mixer(labels, data_set.train, backgrounds, renders, cutouts)
-    network = transfer(start, labels, plan.seed)
-    teacher = (read_network(settings.teacher) if settings.teacher else start) if settings.keep else None
-    if teacher is not None and not labels[0] == KEPT_LABEL == teacher.labels[0]:
-        raise DataError(f"data set {settings.data}: its first class is not {KEPT_LABEL!r}; train with --no-keep")
-    settings.out.mkdir(parents=True, exist_ok=True)
-    log = settings.out / "log.jsonl"
-    log.write_text("", encoding="utf-8")
-    best: Scores | None = None
-    with progress_bar("train", plan.epochs) as advance:
-        for epoch, averaged in train(
-            network, mixer, plan, teacher, lambda n: evaluate_network(n, data_set.val, plan.size)
-        ):
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_line(epoch)) + "\n")
-            write_network(averaged, settings.out / "last.pt")
-            if epoch.best:
-                best = epoch.scores
-                write_network(averaged, settings.out / "best.pt")
-            advance()
-    assert best is not None  # the last epoch is always checked
-    chosen = read_network(settings.out / "best.pt")
-    export(chosen, settings.out / "best.onnx", plan.size)
-    return best
+    return Mixer(labels, data_set.train, backgrounds, renders, cutouts)
 
 
-def write_network(network: YoloV5, path: Path) -> None:
-    """Keep a network as a torch file that holds only tensors and plain values."""
-    content = {
-        "format": OWN_FORMAT,
-        "labels": list(network.labels),
-        "size": network.variant,
-        "state": network.state_dict(),
-    }
-    torch.save(content, path)
+def _kept(settings: RunSettings, start: YoloV5, data_set: DataSet) -> tuple[str, ...]:
+    """The classes to keep; raises `DataError` for one that start or data set do not know."""
+    if settings.keep is None:
+        both = KEPT_LABEL in start.labels and KEPT_LABEL in data_set.labels
+        return (KEPT_LABEL,) if both else ()
+    for label in settings.keep:
+        for where, labels in ((settings.weights, start.labels), (settings.data, data_set.labels)):
+            if label not in labels:
+                raise DataError(f"training: {where} does not know the class {label!r} that is to be kept")
+    return settings.keep
 
 
-def read_network(path: Path) -> YoloV5:
-    """A network from a run's `.pt`, or from an official checkpoint; neither executes what it reads."""
+def _fit_anchors(network: YoloV5, data_set: DataSet, plan: TrainSettings, keeping: bool) -> None:
+    """New anchors where the old ones fit too few boxes; never under a teacher, whose boxes are told by the old ones."""
+    sides = []
+    for sample in data_set.train:
+        if len(sample.rows):
+            header = cv2.imread(str(sample.path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+            shape = np.array([1.0, 1.0]) if header is None else np.array(header.shape[1::-1]) / max(header.shape)
+            sides.append(sample.rows[:, 3:] * shape * plan.size)
+    boxes = np.concatenate(sides).astype(np.float64) if sides else np.zeros((0, 2))
+    strides = np.array(STRIDES)[:, None, None]
+    old = network.head.anchors.numpy() * strides
+    if keeping or len(boxes) < old.shape[0] * old.shape[1]:
+        return
+    if fitting_share(boxes, old.reshape(-1, 2)) < ENOUGH_RECALL:
+        fitted = fit_anchors(boxes, old.shape[0] * old.shape[1], plan.seed).reshape(old.shape)
+        network.head.anchors.copy_(torch.from_numpy(fitted / strides))
+
+
+def _check_device(name: str) -> None:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        device = torch.device(name)
+    except RuntimeError:
+        raise TrainingError(f"training: no such device {name!r}; give cpu, cuda or cuda:1") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(f"training: device {name!r}: torch sees no CUDA here; train with --device cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise TrainingError(f"training: device {name!r} is not supported; give cpu, cuda or cuda:1")
+
+
+def _check_memory(network: YoloV5, plan: TrainSettings, taught: bool) -> None:
+    """Raise `TrainingError` with a batch that fits, where this one does not."""
+    free = free_bytes(torch.device(plan.device))
+    need = step_bytes(network, plan.batch, plan.size)
+    if free is None or need <= free:
+        return
+    one = step_bytes(network, 1, plan.size)
+    each = (need - one) / max(plan.batch - 1, 1)
+    fits = int((free - one) / max(each, 1)) + 1
+    mend = f"--batch {fits} fits" if fits >= 1 else "--img must be smaller"
+    raise TrainingError(
+        f"training: a step of {plan.batch} pictures of {plan.size} pixels needs about {need / 2**30:.1f} GB, "
+        f"{free / 2**30:.1f} GB are free on {plan.device}; {mend}"
+    )
+
+
+def _put_away(trainer: Trainer, path: Path) -> None:
+    """Written beside and moved, so that a stop amid writing leaves the last good one."""
+    waiting = path.with_suffix(".part")
+    torch.save({"format": RESUME_FORMAT, "state": trainer.state()}, waiting)
+    waiting.replace(path)
+
+
+def _best_so_far(out: Path) -> Scores | None:
+    from models.metrics import ClassScores
+
+    for line in reversed(read_log(out)):
+        if line.get("best"):
+            content = dict(line["val"])
+            content["classes"] = tuple(ClassScores(**row) for row in content["classes"])
+            return Scores(**content)
+    return None
+
+
+def _write_settings(settings: RunSettings, plan: TrainSettings) -> None:
+    content = {"run": _plain(asdict(settings)), "training": _plain(asdict(plan))}
+    text = yaml.safe_dump(content, sort_keys=False)
+    (settings.out / SETTINGS).write_text(text, encoding="utf-8")
+
+
+def _read_settings(out: Path) -> tuple[RunSettings, TrainSettings]:
+    path = out / SETTINGS
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given = content["run"]
+        paths = {name: Path(given[name]) for name in ("data", "weights")}
+        lists = {name: tuple(Path(p) for p in given[name]) for name in ("renders", "cutouts", "backgrounds")}
+        teacher = Path(given["teacher"]) if given["teacher"] else None
+        keep = None if given["keep"] is None else tuple(given["keep"])
+        known = {f.name for f in fields(TrainSettings)} - {"loss"}
+        plan = TrainSettings(**{name: value for name, value in content["training"].items() if name in known})
+        weights = replace(plan.loss, **content["training"]["loss"])
     except FileNotFoundError:
-        raise CheckpointError(f"checkpoint {path}: no such file; give a YOLOv5 .pt file or a run's best.pt") from None
-    except Exception:  # noqa: BLE001 - torch raises whatever its unpickler meets; the strict reader says what is wrong
-        return load_checkpoint(path)
-    if not isinstance(content, dict) or content.get("format") != OWN_FORMAT:
-        raise CheckpointError(f"checkpoint {path}: neither a run of `spotter model train` nor an official YOLOv5 file")
-    try:
-        network = YoloV5(content["labels"], content["size"])
-        network.load_state_dict(content["state"])
-    except (KeyError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"checkpoint {path}: damaged ({str(error).splitlines()[0]}); train again") from None
-    return network.eval()
+        raise CheckpointError(f"run {out}: holds no {SETTINGS}; give the folder of a run, as --out named it") from None
+    except (KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CheckpointError(f"run {path}: damaged ({str(error).splitlines()[0]}); train anew") from None
+    kept_settings = RunSettings(
+        paths["data"], paths["weights"], out, lists["renders"], lists["cutouts"], lists["backgrounds"], teacher, keep
+    )
+    return kept_settings, replace(plan, loss=weights)
 
 
-def _line(epoch: Epoch) -> dict[str, Any]:
-    line: dict[str, Any] = {"epoch": epoch.number, "loss": round(epoch.loss, 5), "terms": epoch.terms}
-    if epoch.scores is not None:
-        line |= {"best": epoch.best, "val": asdict(epoch.scores)}
-    return line
+def _plain(value: Any) -> Any:
+    """Paths as text and tuples as lists, for YAML."""
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return str(value.resolve()) if isinstance(value, Path) else value

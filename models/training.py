@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +17,14 @@ from torch import Tensor, nn
 from models.metrics import Scores
 from models.mixing import Mixer
 from models.yolov5.loss import DetectionLoss, LossWeights
-from models.yolov5.network import YoloV5
+from models.yolov5.network import BOX_ROWS, YoloV5
 from spotter.errors import SpotterError
 
 BACKBONE_LAYERS = 10
 NECK_LAYERS = 24
 COMPOSERS = 1  # composing takes a quarter of a step's time
 BATCHES_AHEAD = 2
+KEPT_LABEL = "person"
 
 
 class TrainingError(SpotterError):
@@ -31,15 +33,15 @@ class TrainingError(SpotterError):
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """One training run; the defaults made the shipped weights."""
+    """One training run."""
 
-    epochs: int = 28
+    epochs: int = 100
     pictures: int = 400
     """Training pictures in an epoch: they are composed anew each time, so an epoch is only a unit of time."""
     batch: int = 16
     size: int = 640
-    early_size: int = 448
-    """Side in pixels for the first `early_share` of the epochs."""
+    early_scale: float = 0.7
+    """Of `size`, for the first `early_share` of the epochs: half of the time a step, and most is learnt as well."""
     early_share: float = 0.6
     rate: float = 1.0
     """Of learning, relative to the three below."""
@@ -53,10 +55,14 @@ class TrainSettings:
     seed: int = 0
     threads: int | None = None
     """Of torch and OpenCV; where other work fills the machine, one is faster than several that wait for each other."""
-    half: bool = True
-    """bfloat16 where that is safe; a CPU with such instructions trains a third faster."""
+    device: str = "cpu"
+    """As torch names it: `cpu`, `cuda`, `cuda:1`."""
+    amp: bool = True
+    """Mixed precision where the device has instructions for it: a third faster, and without them many times slower."""
     check_every: int = 5
     """Epochs between validations."""
+    patience: int = 0
+    """Epochs without a better validation after which training stops; 0: never."""
     loss: LossWeights = field(default_factory=LossWeights)
 
 
@@ -103,70 +109,139 @@ def collate(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.stack([image for image, _ in items]), torch.cat(targets)
 
 
-def train(
-    network: YoloV5,
-    mixer: Mixer,
-    settings: TrainSettings,
-    teacher: YoloV5 | None = None,
-    evaluate: Callable[[YoloV5], Scores] | None = None,
-) -> Iterator[tuple[Epoch, YoloV5]]:
-    """Train `network` in place; after each epoch yields what it gave and the averaged network.
+class Trainer:
+    """Trains `network` in place, epoch by epoch, and can be put away and taken up again between two.
 
-    `teacher` is a network whose first class is the one to keep. `evaluate` scores the averaged network; `best` marks
-    the highest mean AP50 so far.
+    `teacher` is a network whose classes `kept` (by name, known to both) must not be forgotten. `evaluate` scores the
+    moving average; an epoch is `best` where its mean AP50 is the highest so far.
     """
-    torch.manual_seed(settings.seed)
-    _freeze(network, settings.frozen_layers)
-    _channels_last(network)
-    if teacher is not None:
-        _channels_last(teacher.eval())
-    frozen = settings.frozen_layers
-    shared = frozen if teacher is not None and _same_trunk(network, teacher, frozen) else 0
-    averaged = copy.deepcopy(network).eval()
-    loss_of = DetectionLoss(network.head, settings.loss)
-    optimiser = _optimiser(network, settings)
-    steps_per_epoch = max(1, settings.pictures // settings.batch)
-    total = steps_per_epoch * settings.epochs
-    step, top = 0, -1.0
-    for number in range(1, settings.epochs + 1):
-        early = number <= settings.early_share * settings.epochs
-        size = settings.early_size if early else settings.size
-        batches = _Batches(mixer, steps_per_epoch, settings.batch, size, (settings.seed, number))
-        _train_mode(network)
+
+    def __init__(
+        self,
+        network: YoloV5,
+        mixer: Mixer,
+        settings: TrainSettings,
+        teacher: YoloV5 | None = None,
+        evaluate: Callable[[YoloV5], Scores] | None = None,
+        kept: Sequence[str] = (KEPT_LABEL,),
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.network, self._mixer, self._evaluate = settings, network, mixer, evaluate
+        self._device = torch.device(settings.device)
+        _freeze(network, settings.frozen_layers)
+        _channels_last(network.to(self._device))
+        self._teacher = teacher
+        self._shared: int = 0
+        self._taught_rows: list[int] = []
+        if teacher is not None:
+            _channels_last(teacher.eval().to(self._device))
+            if _same_trunk(network, teacher, settings.frozen_layers):
+                self._shared = settings.frozen_layers
+            self._taught_rows = [*range(BOX_ROWS), *(BOX_ROWS + teacher.labels.index(label) for label in kept)]
+        self.averaged = copy.deepcopy(network).eval()
+        kept_classes = [network.labels.index(label) for label in kept] if teacher is not None else []
+        self._loss_of = DetectionLoss(network.head, settings.loss, kept_classes)
+        self._optimiser = _optimiser(network, settings)
+        self._amp = settings.amp and mixed_precision_helps(self._device)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._amp and self._device.type == "cuda")
+        self._steps_per_epoch = max(1, settings.pictures // settings.batch)
+        self._epoch, self._best_epoch, self._top = 0, 0, -1.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
+        s = self.settings
+        out_of_patience = bool(s.patience and self._best_epoch and self._epoch - self._best_epoch >= s.patience)
+        return self._epoch >= s.epochs or out_of_patience
+
+    def run(self, advance: Callable[[], None] = lambda: None) -> Iterator[Epoch]:
+        """Train the epochs that are left; `advance` is called after each step."""
+        while not self.finished:
+            number = self._epoch + 1
+            terms = self._train_epoch(number, advance)
+            self._epoch = number
+            scores = None
+            if self._evaluate is not None and (number % self.settings.check_every == 0 or self._last(number)):
+                scores = self._evaluate(self.averaged)
+            best = scores is not None and scores.map50 > self._top
+            if best and scores is not None:
+                self._top, self._best_epoch = scores.map50, number
+            yield Epoch(number, sum(terms.values()), terms, scores, best)
+
+    def state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on, as tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "progress": [self._epoch, self._best_epoch, self._top],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state()` of a run with the same settings."""
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
+        epoch, best_epoch, top = state["progress"]
+        self._epoch, self._best_epoch, self._top = int(epoch), int(best_epoch), float(top)
+
+    def batches(self, number: int) -> Iterable[tuple[Tensor, Tensor]]:
+        """The batches of an epoch: pictures in bytes and targets."""
+        s = self.settings
+        early = number <= s.early_share * s.epochs
+        size = max(64, round(s.size * s.early_scale / 32) * 32) if early else s.size
+        return _Batches(self._mixer, self._steps_per_epoch, s.batch, size, (s.seed, number))
+
+    def _last(self, number: int) -> bool:
+        return number == self.settings.epochs
+
+    def _train_epoch(self, number: int, advance: Callable[[], None]) -> dict[str, float]:
+        """The mean terms of the loss over one epoch."""
+        s = self.settings
+        step, total = (number - 1) * self._steps_per_epoch, s.epochs * self._steps_per_epoch
+        half = torch.float16 if self._device.type == "cuda" else torch.bfloat16
+        _train_mode(self.network)
         sums: dict[str, float] = {}
-        for images, targets in batches:
-            _schedule(optimiser, step, total)
-            x = (images.float() / 255).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=settings.half):
+        for images, targets in self.batches(number):
+            _schedule(self._optimiser, step, total)
+            x = (images.to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self._device.type, half, enabled=self._amp):
                 with torch.no_grad():
-                    begun = network.trunk(x, settings.frozen_layers)
-                raw = network.head(network.features(x, begun))
-                taught = None if teacher is None else _teach(teacher, x, begun[:shared])
-            loss, terms = loss_of([y.float() for y in raw], targets, taught)
+                    begun = self.network.trunk(x, s.frozen_layers)
+                raw = self.network.head(self.network.features(x, begun))
+                taught = self._teach(x, begun)
+            loss, terms = self._loss_of([y.float() for y in raw], targets.to(self._device), taught)
             if not torch.isfinite(loss):
                 raise TrainingError(f"training: the loss became {loss.item()} in epoch {number}; lower the rates")
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimiser.step()
+            self._optimiser.zero_grad()
+            torch.autograd.backward(self._scaler.scale(loss))
+            self._scaler.unscale_(self._optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+            self._scaler.step(self._optimiser)
+            self._scaler.update()
             step += 1
-            _average(averaged, network, min(settings.average_decay, (1 + step) / (10 + step)))
+            _average(self.averaged, self.network, min(s.average_decay, (1 + step) / (10 + step)))
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
-        means = {name: value / steps_per_epoch for name, value in sums.items()}
-        scores = None
-        if evaluate is not None and (number % settings.check_every == 0 or number == settings.epochs):
-            scores = evaluate(averaged)
-        best = scores is not None and scores.map50 > top
-        if best and scores is not None:
-            top = scores.map50
-        yield Epoch(number, sum(means.values()), means, scores, best), averaged
+            advance()
+        return {name: value / self._steps_per_epoch for name, value in sums.items()}
+
+    @torch.no_grad()
+    def _teach(self, x: Tensor, begun: list[Tensor]) -> list[Tensor] | None:
+        """The teacher's raw box, objectness and kept classes; `begun` are the frozen layers, perhaps shared."""
+        if self._teacher is None:
+            return None
+        raw = self._teacher.head(self._teacher.features(x, begun[: self._shared]))
+        return [y[..., self._taught_rows].float() for y in raw]
 
 
-@torch.no_grad()
-def _teach(teacher: YoloV5, x: Tensor, begun: list[Tensor]) -> list[Tensor]:
-    """The teacher's raw box, objectness and kept class: `[..., 6]`; `begun` are the frozen layers that both share."""
-    return [y[..., :6].float() for y in teacher.head(teacher.features(x, begun))]
+def mixed_precision_helps(device: torch.device) -> bool:
+    """Whether a device computes in half precision itself; a CPU that must imitate it trains many times slower."""
+    if device.type == "cuda":
+        return True
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _channels_last(network: YoloV5) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from models.commands import FILE, need
+from models.commands import FILE, FOLDER, need
 from spotter.weights import weights_path
 
 
@@ -30,18 +30,37 @@ def detect(files: tuple[Path, ...], as_json: bool, weights: Path | None, conf: f
 @click.command(name="eval")
 @click.argument("data", type=FILE)
 @click.option("--weights", type=FILE, help="ONNX detector; the shipped one where left out.")
+@click.option("--against", type=FILE, help="A second ONNX detector: both on the same pictures, side by side.")
+@click.option("--out", type=FOLDER, help="Folder for curves, confusion matrix, mosaics and the worst mistakes.")
 @click.option("--json", "as_json", is_flag=True, help="The scores as one JSON object.")
 @click.option("--split", type=click.Choice(["val", "train"]), default="val", show_default=True)
-def evaluate(data: Path, weights: Path | None, as_json: bool, split: str) -> None:
+def evaluate(
+    data: Path, weights: Path | None, against: Path | None, out: Path | None, as_json: bool, split: str
+) -> None:
     """Score a detector on the labelled pictures of DATA (a data.yaml)."""
     need("cpu", "cv2", "numpy", "onnxruntime", "supervision", "yaml")
-    from models.reports import evaluate_file, json_of, print_table
+    if out is not None:
+        need("train", "matplotlib")
+    from models import reports
 
-    scores = evaluate_file(data, weights_path(weights), split)
-    if as_json:
-        click.echo(json_of(scores))
+    path = weights_path(weights)
+    evaluated = reports.evaluate_file(data, path, split)
+    if out is not None:
+        written = reports.write_pictures(evaluated, out)
+        click.echo(f"{len(written)} pictures in {out}", err=True)
+    if against is not None:
+        from models.comparing import compare
+
+        other = reports.evaluate_file(data, against, split)
+        rows = compare(evaluated.found, other.found, evaluated.truths, evaluated.labels)
+        if as_json:
+            click.echo(reports.json_of_differences(rows))
+        else:
+            reports.print_differences(rows, path.name, against.name)
+    elif as_json:
+        click.echo(reports.json_of(evaluated.scores))
     else:
-        print_table(scores)
+        reports.print_table(evaluated.scores)
 
 
 COMMANDS = (detect, evaluate)

@@ -24,7 +24,7 @@ def export_command(source: Path, out: Path, size: int, engine: str, iou: float) 
     if source.suffix != ".onnx":
         need("train", "numpy", "onnx", "torch")
         from models.export import export
-        from models.runs import read_network
+        from models.networks import read_network
 
         export(read_network(source), out, size)
     elif engine == "onnx":

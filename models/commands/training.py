@@ -10,46 +10,81 @@ from models.commands import FILE, FOLDER, need
 
 
 @click.command()
-@click.argument("data", type=FILE)
-@click.option("--start", type=FILE, required=True, help="Official YOLOv5 checkpoint (.pt), or a run's last.pt.")
-@click.option("--out", type=FOLDER, default=Path("runs/train"), show_default=True, help="Where the run is kept.")
+@click.argument("data", type=FILE, required=False)
+@click.option("--weights", type=FILE, help="Start: official YOLOv5 checkpoint (.pt), or an earlier run's best.pt.")
+@click.option("--img", type=click.IntRange(64, 2048), default=640, show_default=True, help="Side in pixels.")
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures a step.")
+@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--patience", type=click.IntRange(0), default=0, show_default=True, help="Epochs without a better score.")
+@click.option("--freeze", type=click.IntRange(0, 24), default=5, show_default=True, help="First layers not trained.")
+@click.option("--keep", multiple=True, metavar="LABEL", help="Not to be forgotten; person where none is given.")
+@click.option("--no-keep", is_flag=True, help="Keep no class: a plain fine-tune.")
+@click.option("--teacher", type=FILE, help="Whose finding of the kept classes is kept; --weights if left out.")
+@click.option("--pictures", type=click.IntRange(1), help="Composed pictures an epoch; as many as DATA has if left out.")
 @click.option("--renders", type=FOLDER, multiple=True, help="Rendered pictures: a folder with images/ and labels/.")
 @click.option("--cutouts", type=FOLDER, multiple=True, help="Product photos on white, a folder for each label.")
 @click.option("--backgrounds", type=FOLDER, multiple=True, help="Pictures of gyms without labelled items.")
-@click.option("--epochs", type=click.IntRange(1), default=None, help="Default: as the shipped weights.")
-@click.option("--pictures", type=click.IntRange(1), default=None, help="Composed pictures in an epoch.")
-@click.option("--size", type=click.IntRange(64, 2048), default=640, show_default=True, help="Side in pixels.")
+@click.option("--out", type=FOLDER, default=Path("runs/train"), show_default=True, help="Where the run is kept.")
+@click.option("--resume", type=FOLDER, metavar="RUN", help="Take up a stopped run with its own settings; no DATA.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=None, help="One is fastest on a busy machine.")
-@click.option("--teacher", type=FILE, help="Checkpoint whose finding of people is kept; --start where left out.")
-@click.option("--keep/--no-keep", default=True, help="Hold on to how well the teacher finds people.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
+@click.option("--threads", type=click.IntRange(1), help="One is fastest on a busy machine.")
 def train(
-    data: Path,
-    start: Path,
-    out: Path,
+    data: Path | None,
+    weights: Path | None,
+    img: int,
+    batch: int,
+    epochs: int,
+    patience: int,
+    freeze: int,
+    keep: tuple[str, ...],
+    no_keep: bool,
+    teacher: Path | None,
+    pictures: int | None,
     renders: tuple[Path, ...],
     cutouts: tuple[Path, ...],
     backgrounds: tuple[Path, ...],
-    epochs: int | None,
-    pictures: int | None,
-    size: int,
+    out: Path,
+    resume: Path | None,
     seed: int,
+    device: str,
     threads: int | None,
-    teacher: Path | None,
-    keep: bool,
 ) -> None:
-    """Fine-tune on DATA (a data.yaml); leaves best.pt, best.onnx and log.jsonl in --out."""
-    need("train", "cv2", "numpy", "onnx", "onnxruntime", "supervision", "torch")
-    from models.runs import RunSettings, run
+    """Fine-tune on DATA (a data.yaml); leaves best.pt, best.onnx, log, TensorBoard and pictures in --out.
 
-    given = {"epochs": epochs, "pictures": pictures}
-    run(
-        RunSettings(data, start, out, renders, cutouts, backgrounds, teacher, keep),
-        size=size,
+    Ctrl-C stops; --resume RUN goes on after the last whole epoch.
+    """
+    if resume is not None:
+        if data is not None or weights is not None:
+            raise click.UsageError("--resume takes DATA and --weights from the run; leave them out")
+    elif data is None or weights is None:
+        raise click.UsageError("give DATA (a data.yaml) and --weights, or --resume RUN")
+    if keep and no_keep:
+        raise click.UsageError("--keep and --no-keep contradict each other; leave one out")
+    need("train", "cv2", "matplotlib", "numpy", "onnx", "onnxruntime", "supervision", "tensorboardX", "torch")
+    from models import runs
+    from models.reports import print_table
+
+    if resume is not None:
+        print_table(runs.resume(resume))
+        return
+    assert data is not None
+    assert weights is not None
+    kept = () if no_keep else (keep or None)
+    settings = runs.RunSettings(data, weights, out, renders, cutouts, backgrounds, teacher, kept)
+    scores = runs.run(
+        settings,
+        size=img,
+        batch=batch,
+        epochs=epochs,
+        patience=patience,
+        frozen_layers=freeze,
+        pictures=pictures,
         seed=seed,
+        device=device,
         threads=threads,
-        **{name: value for name, value in given.items() if value is not None},
     )
+    print_table(scores)
 
 
 COMMANDS = (train,)

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from models.synth.meshes import Colour, Floats, Mesh, Paint, Pixels
 from spotter.errors import MissingExtraError
 
-os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # read by OpenCV when it is imported
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -240,10 +238,17 @@ class Stage:
             self._bpy.ops.render.render(write_still=True)
         colour: Any = cv2.imread(str(folder / "colour.png"), cv2.IMREAD_UNCHANGED)
         index_file = next(path for path in folder.iterdir() if path.suffix == ".exr")
-        index: Any = cv2.imread(str(index_file), cv2.IMREAD_UNCHANGED | cv2.IMREAD_ANYDEPTH)
-        if index.ndim == 3:
-            index = index[..., 2]
-        return Picture(colour[..., [2, 1, 0, 3]], np.rint(index).astype(np.int32))
+        return Picture(colour[..., [2, 1, 0, 3]], self._read_index(index_file))
+
+    def _read_index(self, path: Path) -> NDArray[np.int32]:
+        """The index picture [H, W], read by Blender itself: OpenCV's wheels have no OpenEXR any more."""
+        image = self._bpy.data.images.load(str(path))
+        width, height = image.size
+        values = np.empty(width * height * image.channels, dtype=np.float32)
+        image.pixels.foreach_get(values)
+        self._bpy.data.images.remove(image)
+        upright = values.reshape(height, width, -1)[::-1, :, 0]  # Blender counts rows from below
+        return np.rint(upright).astype(np.int32)
 
     def _material(self, paint: Paint) -> Any:
         known = self._materials.get(id(paint))

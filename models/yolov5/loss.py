@@ -1,4 +1,4 @@
-"""YOLOv5's training loss, and the distillation that keeps what the start weights knew about one class.
+"""YOLOv5's training loss, and the distillation that keeps what the start weights knew about some classes.
 
 An anchor answers for a box where neither side differs by more than a factor of four, from the cell that holds the
 box's centre and the two nearest neighbours of that cell. Box: complete IoU (Zheng et al. 2020). Objectness and
@@ -95,25 +95,25 @@ def _slant(boxes: Tensor) -> Tensor:
 class DetectionLoss:
     """The loss of a batch, over raw predictions."""
 
-    def __init__(self, head: Detect, weights: LossWeights | None = None, kept_class: int = 0) -> None:
+    def __init__(self, head: Detect, weights: LossWeights | None = None, kept_classes: Sequence[int] = (0,)) -> None:
         self.head = head
         self.weights = weights or LossWeights()
-        self.kept_class = kept_class
+        self.kept_classes = tuple(kept_classes)
 
     def __call__(
         self, raw: Sequence[Tensor], targets: Tensor, teacher: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, dict[str, float]]:
         """Loss to minimise and its terms, from raw predictions, targets `[T, 6]` and a teacher's raw predictions.
 
-        The teacher's last dimension is box, objectness and its score for the kept class: `[..., 6]`. Where it sees
-        that class, the student is asked for at least its objectness, for its class score and for its box.
+        The teacher's last dimension is box, objectness and its scores for the kept classes: `[..., 5 + K]`. Where it
+        sees one of them, the student is asked for at least its objectness, for its class scores and for its box.
         """
         zero = raw[0].new_zeros(())
         box_loss, object_loss, class_loss, keep_loss = zero, zero, zero, zero
         for i, p in enumerate(raw):
             anchors = self.head.anchors[i]
             m = match(targets, anchors, p.shape[2], p.shape[3])
-            wanted = torch.zeros(p.shape[:4], dtype=p.dtype)
+            wanted = torch.zeros(p.shape[:4], dtype=p.dtype, device=p.device)
             if len(m.image):
                 at = (m.image, m.anchor, m.row, m.column)
                 chosen = p[at]
@@ -139,17 +139,17 @@ class DetectionLoss:
         return total, {name: float(value.detach()) for name, value in terms.items()}
 
     def _keep(self, p: Tensor, teacher: Tensor, wanted: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """Distillation at one stride, and the objectness raised to what the teacher sees of the kept class."""
+        """Distillation at one stride, and the objectness raised to what the teacher sees of the kept classes."""
         seen = teacher[..., 4].sigmoid()
-        score = seen * teacher[..., 5].sigmoid()
+        score = seen * teacher[..., 5:].sigmoid().amax(-1)
         where = (score > KEEP_FROM).nonzero(as_tuple=True)
         wanted = torch.maximum(wanted, torch.where(score > KEEP_FROM, seen, torch.zeros_like(seen)))
         if not len(where[0]):
             return p.new_zeros(()), wanted
         student, master, weight = p[where], teacher[where], score[where]
-        column = 5 + self.kept_class
+        columns = [5 + kept for kept in self.kept_classes]
         named = functional.binary_cross_entropy_with_logits(
-            student[:, column], master[:, 5].sigmoid(), weight=weight, reduction="sum"
+            student[:, columns], master[:, 5:].sigmoid(), weight=weight[:, None], reduction="sum"
         )
         overlap = complete_iou(_decode(student[:, :4], anchors[where[1]]), _decode(master[:, :4], anchors[where[1]]))
         boxed = ((1 - overlap) * weight).sum()
@@ -157,7 +157,7 @@ class DetectionLoss:
 
 
 KEEP_FROM = 0.1
-"""Score from which the teacher is believed to see the kept class."""
+"""Score from which the teacher is believed to see a kept class."""
 
 
 def _decode(raw: Tensor, anchors: Tensor) -> Tensor:

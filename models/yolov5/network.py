@@ -188,22 +188,19 @@ class YoloV5(nn.Module):
         assert isinstance(last, Detect)
         return last
 
-    def trunk(self, x: Tensor, layers: int) -> list[Tensor]:
-        """What each of the first `layers` layers gives; they stand in a row, without side inputs."""
-        kept: list[Tensor] = []
-        for number in range(layers):
-            x = self.model[number](x)
+    def trunk(self, x: Tensor, layers: int, begun: Sequence[Tensor] = ()) -> list[Tensor]:
+        """What each of the first `layers` layers gives; `begun` are the first of them, where that is done already."""
+        kept = list(begun[:layers])
+        x = kept[-1] if kept else x
+        for number in range(len(kept), layers):
+            sources, layer = self.layout[number][0], self.model[number]
+            x = layer([x if s == -1 else kept[s] for s in sources]) if len(sources) > 1 else layer(x)
             kept.append(x)
         return kept
 
     def features(self, x: Tensor, begun: Sequence[Tensor] = ()) -> list[Tensor]:
         """What the head reads: one feature map per stride; `begun` is what `trunk` gave, where that is done already."""
-        kept = list(begun)
-        x = kept[-1] if kept else x
-        for number in range(len(kept), len(self.layout)):
-            sources, layer = self.layout[number][0], self.model[number]
-            x = layer([x if s == -1 else kept[s] for s in sources]) if len(sources) > 1 else layer(x)
-            kept.append(x)
+        kept = self.trunk(x, len(self.layout), begun)
         return [kept[i] for i in self.head_inputs]
 
     def forward(self, x: Tensor) -> list[Tensor] | Tensor:

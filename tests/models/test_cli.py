@@ -121,7 +121,7 @@ def test_training_without_torch_names_the_extra(picture: Path, monkeypatch: pyte
 
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "torch" else real(name, *a))
-    for arguments in (["train", picture, "--start", picture], ["export", picture, "--out", picture]):
+    for arguments in (["train", picture, "--weights", picture], ["export", picture, "--out", picture]):
         with pytest.raises(MissingExtraError, match=r"spotter\[train\]"):
             call(*arguments)
 
@@ -141,7 +141,7 @@ def test_the_commands_are_listed_without_loading_what_they_need() -> None:
 
 def test_train_and_export_leave_a_detector_that_equals_the_network(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
-    from models.runs import read_network, write_network
+    from models.networks import read_network, write_network
     from models.yolov5.network import YoloV5
     from spotter.detector import Detector
 
@@ -158,9 +158,14 @@ def test_train_and_export_leave_a_detector_that_equals_the_network(tmp_path: Pat
     torch.manual_seed(0)
     write_network(YoloV5(("person", "sports ball")), tmp_path / "start.pt")
     out = tmp_path / "run"
-    call("train", tmp_path / "data.yaml", "--start", tmp_path / "start.pt", "--out", out, "--epochs", 1,
-         "--pictures", 16, "--size", 96)  # fmt: skip
-    assert {"best.pt", "best.onnx", "last.pt", "log.jsonl"} == {p.name for p in out.iterdir()}
+    call("train", tmp_path / "data.yaml", "--weights", tmp_path / "start.pt", "--out", out, "--epochs", 1,
+         "--img", 96, "--batch", 2, "--patience", 0)  # fmt: skip
+    assert {p.name for p in out.iterdir()} == {
+        "best.pt", "best.onnx", "last.pt", "resume.pt", "settings.yaml", "log.jsonl", "tensorboard", "results.png",
+        "labels.png", "labels_correlogram.jpg", "train_batch0.jpg", "val",
+    }  # fmt: skip
+    assert {"F1_curve.png", "confusion_matrix.png", "val_batch0_pred.jpg"} <= {p.name for p in (out / "val").iterdir()}
+    assert list((out / "tensorboard").iterdir())
     assert json.loads((out / "log.jsonl").read_text().splitlines()[0])["epoch"] == 1
     call("export", out / "best.pt", "--out", tmp_path / "again.onnx", "--size", 96)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,29 +17,31 @@ import cv2  # noqa: E402
 from models.augment import MIN_SIDE_PX  # noqa: E402
 from models.cutouts import Cutout, read_cutouts  # noqa: E402
 from models.labels import Sample  # noqa: E402
+from models.memory import step_bytes  # noqa: E402
+from models.metrics import Scores  # noqa: E402
 from models.mixing import Mixer  # noqa: E402
-from models.runs import read_network, write_network  # noqa: E402
-from models.training import Epoch, TrainSettings, train  # noqa: E402
+from models.networks import read_network, write_network  # noqa: E402
+from models.training import Epoch, Trainer, TrainSettings  # noqa: E402
+from models.yolov5.anchors import fit_anchors, fitting_share  # noqa: E402
 from models.yolov5.checkpoint import CheckpointError  # noqa: E402
 from models.yolov5.loss import DetectionLoss, match  # noqa: E402
-from models.yolov5.network import YoloV5  # noqa: E402
+from models.yolov5.network import ANCHORS_PX, YoloV5  # noqa: E402
 from models.yolov5.transfer import transfer  # noqa: E402
 
 LABELS = ("person", "kettlebell")
-QUICK = TrainSettings(
-    epochs=2, pictures=64, batch=8, size=96, early_size=96, half=False, frozen_layers=0, check_every=99
-)
+QUICK = TrainSettings(epochs=2, pictures=64, batch=8, size=96, early_share=0, frozen_layers=0, check_every=99)
 
 
-@pytest.fixture
-def samples(tmp_path: Path) -> list[Sample]:
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     """Plain pictures with one bright rectangle each."""
+    folder = tmp_path_factory.mktemp("samples")
     random = np.random.default_rng(0)
     made = []
     for i in range(6):
         image = random.integers(0, 60, (120, 160, 3)).astype(np.uint8)
         cv2.rectangle(image, (40, 30), (100, 90), (0, 200, 255) if i % 2 else (255, 80, 0), -1)
-        path = tmp_path / f"{i}.png"
+        path = folder / f"{i}.png"
         cv2.imwrite(str(path), image)
         made.append(Sample(path, np.array([[i % 2, 70 / 160, 0.5, 60 / 160, 0.5]], np.float32)))
     return made
@@ -60,11 +63,8 @@ def run(samples: list[Sample], seed: int = 0) -> tuple[list[Epoch], YoloV5]:
     network.head.set_priors(96)
     mixer = Mixer(LABELS, samples)
     _settle(network, mixer)
-    settings = replace(QUICK, seed=seed)
-    epochs, last = [], network
-    for epoch, last in train(network, mixer, settings):  # noqa: B007
-        epochs.append(epoch)
-    return epochs, last
+    trainer = Trainer(network, mixer, replace(QUICK, seed=seed))
+    return list(trainer.run()), trainer.averaged
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +75,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_training_lowers_the_loss_and_a_seed_repeats_it(samples: list[Sample]) -> None:
-    first, network = run(samples)
+@pytest.fixture(scope="module")
+def whole_run(samples: list[Sample]) -> tuple[list[Epoch], YoloV5]:
+    torch.set_num_threads(1)
+    return run(samples)
+
+
+def test_training_lowers_the_loss_and_a_seed_repeats_it(
+    samples: list[Sample], whole_run: tuple[list[Epoch], YoloV5]
+) -> None:
+    first, network = whole_run
     assert first[-1].loss < 0.9 * first[0].loss
     again, other = run(samples)
     assert [e.loss for e in again] == pytest.approx([e.loss for e in first], rel=1e-4)
@@ -84,6 +92,53 @@ def test_training_lowers_the_loss_and_a_seed_repeats_it(samples: list[Sample]) -
     assert different[0].loss != pytest.approx(first[0].loss, rel=1e-4)
     for a, b in zip(network.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_run_taken_up_again_goes_on_as_if_it_had_never_stopped(
+    samples: list[Sample], whole_run: tuple[list[Epoch], YoloV5]
+) -> None:
+    whole, wanted = whole_run
+    torch.manual_seed(7)
+    network = YoloV5(LABELS)
+    network.head.set_priors(96)
+    mixer = Mixer(LABELS, samples)
+    _settle(network, mixer)
+    again = copy.deepcopy(network)
+    stopped = Trainer(network, mixer, QUICK)
+    next(iter(stopped.run()))
+    taken_up = Trainer(again, mixer, QUICK)
+    taken_up.restore(stopped.state())
+    (second,) = taken_up.run()
+    assert (second.number, taken_up.finished) == (2, True)
+    assert second.loss == pytest.approx(whole[1].loss, rel=1e-4)
+    for a, b in zip(taken_up.averaged.parameters(), wanted.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_training_stops_when_patience_is_at_its_end(samples: list[Sample]) -> None:
+    worse = [Scores((), 0, 0, value, 0) for value in (0.5, 0.4, 0.3, 0.2)]
+    settings = replace(QUICK, epochs=4, pictures=2, batch=2, check_every=1, patience=2)
+    trainer = Trainer(YoloV5(LABELS), Mixer(LABELS, samples), settings, evaluate=lambda _: worse.pop(0))
+    assert [(e.number, e.best) for e in trainer.run()] == [(1, True), (2, False), (3, False)]
+
+
+def test_anchors_are_fitted_to_boxes_that_the_old_ones_cannot_answer_for() -> None:
+    random = np.random.default_rng(0)
+    sides = np.exp(random.normal(np.log([[4.0, 60.0]]), 0.15, (300, 2)))
+    coco = np.array(ANCHORS_PX, np.float64).reshape(-1, 2)
+    assert fitting_share(sides, coco) < 0.7
+    fitted = fit_anchors(sides, seed=1)
+    assert fitting_share(sides, fitted) > 0.99
+    np.testing.assert_array_equal(fitted, fit_anchors(sides, seed=1))
+    assert (np.diff(fitted.prod(1)) >= 0).all()  # small ones serve the fine grid
+
+
+def test_a_step_takes_memory_for_each_picture() -> None:
+    network = YoloV5(LABELS)
+    one, two, four = (step_bytes(network, batch, 96) for batch in (1, 2, 4))
+    assert two > one
+    assert four - two == pytest.approx(2 * (two - one), rel=1e-6)
+    assert step_bytes(network, 1, 192) > 2 * one
 
 
 def test_the_head_starts_with_the_rows_that_coco_has() -> None:
