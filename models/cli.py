@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from models.commands import dataset, detection, export, labelling, registry, training
+from models.commands import dataset, detection, export, labelling, registry, synth, training
 
-FAMILIES = (labelling, dataset, training, detection, export, registry)
+FAMILIES = (labelling, dataset, synth, training, detection, export, registry)
 
 
 @click.group()
 def model() -> None:
-    """Detect, evaluate, train and export."""
+    """From footage to a detector: label, make pictures, train, evaluate, export, detect."""
 
 
 for family in FAMILIES:

@@ -55,10 +55,12 @@ def worst_mistakes(
             there = None if b is None else labels[t.classes[b]]
             if there != labels[f.classes[a]]:
                 mistakes.append(Mistake(sample, f.boxes[a], labels[f.classes[a]], there, float(f.scores[a])))
-        extent = max(float(t.boxes.max(initial=1)), 1.0)
-        for b in set(range(len(t.boxes))) - set(there_of.values()):
-            side = float(np.sqrt((t.boxes[b, 2:] - t.boxes[b, :2]).prod()))
-            mistakes.append(Mistake(sample, t.boxes[b], None, labels[t.classes[b]], min(1.0, side / extent + 0.25)))
+        missed = sorted(set(range(len(t.boxes))) - set(there_of.values()))
+        area = float(np.prod(read_pixels(sample.path).shape[:2])) if missed else 1.0
+        for b in missed:
+            share = float(np.sqrt((t.boxes[b, 2:] - t.boxes[b, :2]).prod() / area))  # of the picture's side
+            weight = min(1.0, CONFUSED_FROM + share)
+            mistakes.append(Mistake(sample, t.boxes[b], None, labels[t.classes[b]], weight))
     return sorted(mistakes, key=lambda m: -m.weight)[:most]
 
 

@@ -1,17 +1,18 @@
-"""Random training pictures with exact YOLO labels: `python -m models.synth.dataset --out DIR --count N --seed S`."""
+"""Random training pictures with exact YOLO labels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
+from models.labels import PICTURE_SUFFIXES
 from models.synth.boxes import outline_area_px, visible_boxes, worth_a_label, yolo_rows
 from models.synth.items import CLASSES
 from models.synth.meshes import Pixels
-from models.synth.scenes import VIEWS, Scene, random_scene, shadow_floor
+from models.synth.scenes import Scene, random_scene, shadow_floor
 from models.synth.stage import Stage
 from spotter.errors import SpotterError
 
@@ -107,30 +108,37 @@ def write_pair(folder: Path, name: str, rgb: Pixels, rows: str, quality: int) ->
         waiting.replace(folder / kind / f"{name}.{suffix}")
 
 
-@click.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for images/ and labels/.")
-@click.option("--count", default=100, show_default=True, help="How many pictures.")
-@click.option("--seed", default=0, show_default=True, help="The first picture's seed; each next one is one higher.")
-@click.option("--size", default=448, show_default=True, help="Width and height in pixels.")
-@click.option("--samples", default=5, show_default=True, help="Light paths a pixel.")
-@click.option("--backgrounds", type=click.Path(path_type=Path, exists=True), help="Photos to put behind half of them.")
-@click.option("--view", type=click.Choice(VIEWS), help="Only this kind of camera; mixed unless given.")
-def main(out: Path, count: int, seed: int, size: int, samples: int, backgrounds: Path | None, view: str | None) -> None:
-    """Render random training pictures with labels."""
-    photos = sorted(path for path in backgrounds.iterdir() if path.suffix in (".jpg", ".png")) if backgrounds else []
-    for number in range(seed, seed + count):
+def render_pictures(
+    out: Path,
+    numbers: range,
+    *,
+    size: int,
+    samples: int,
+    backgrounds: Path | None = None,
+    view: str | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Render a picture for each number, which is its seed, into `out/images` and `out/labels`.
+
+    Half of them stand before photos from `backgrounds`, where given. What is there already stays: a stopped run can be
+    started again. The same number, size and backgrounds give the same picture on the same machine.
+    """
+    photos = background_photos(backgrounds) if backgrounds is not None else []
+    for number in numbers:
         name = f"synth-{number:06d}"
-        if (out / "images" / f"{name}.jpg").exists():
-            continue
-        rng = np.random.default_rng(number)
-        backdrop = (
-            backdrop_from(photos[rng.integers(len(photos))], size, rng) if photos and rng.random() < 0.5 else None
-        )
-        scene = random_scene(rng, with_room=backdrop is None, view=view)
-        rgb, rows = render_scene(scene, size, samples, backdrop, number)
-        write_pair(out, name, as_filmed(rgb, rng), rows, int(rng.integers(70, 95)))
-        click.echo(f"{name}: {len(rows.splitlines())} boxes")
+        if not (out / "images" / f"{name}.jpg").exists():
+            rng = np.random.default_rng(number)
+            before_photo = photos and rng.random() < 0.5
+            backdrop = backdrop_from(photos[rng.integers(len(photos))], size, rng) if before_photo else None
+            scene = random_scene(rng, with_room=backdrop is None, view=view)
+            rgb, rows = render_scene(scene, size, samples, backdrop, number)
+            write_pair(out, name, as_filmed(rgb, rng), rows, int(rng.integers(70, 95)))
+        advance()
 
 
-if __name__ == "__main__":
-    main()
+def background_photos(folder: Path) -> list[Path]:
+    """The pictures in a folder, in the order of their names."""
+    photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not photos:
+        raise SpotterError(f"backgrounds {folder}: no pictures in it; give a folder of JPEG or PNG photos")
+    return photos

@@ -138,7 +138,8 @@ def test_a_step_takes_memory_for_each_picture() -> None:
     one, two, four = (step_bytes(network, batch, 96) for batch in (1, 2, 4))
     assert two > one
     assert four - two == pytest.approx(2 * (two - one), rel=1e-6)
-    assert step_bytes(network, 1, 192) > 2 * one
+    larger = step_bytes(network, 2, 192) - step_bytes(network, 1, 192)
+    assert larger == pytest.approx(4 * (two - one), rel=0.1)
 
 
 def test_the_head_starts_with_the_rows_that_coco_has() -> None:

@@ -53,10 +53,10 @@ def test_a_training_picture_has_labels_inside_it(tmp_path: Path) -> None:
     pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
     from click.testing import CliRunner
 
-    from models.synth.dataset import main
+    from models.cli import model
 
-    args = ["--out", str(tmp_path), "--count", "1", "--seed", "12", "--size", "64", "--samples", "1"]
-    run = CliRunner().invoke(main, args, catch_exceptions=False)
+    args = ["synth", "--out", str(tmp_path), "--count", "1", "--seed", "12", "--size", "64", "--samples", "1"]
+    run = CliRunner().invoke(model, args, catch_exceptions=False)
     assert run.exit_code == 0
     (picture,) = (tmp_path / "images").iterdir()
     rows = (tmp_path / "labels" / f"{picture.stem}.txt").read_text().splitlines()
