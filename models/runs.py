@@ -96,7 +96,7 @@ def _train(
         if teacher is not None and label not in teacher.labels:
             raise DataError(f"training: {settings.teacher} does not know the class {label!r} that is to be kept")
     _fit_anchors(network, data_set, plan, bool(kept))
-    _check_memory(network, plan, teacher is not None)
+    _check_memory(network, plan)
     mixer = _mixer(settings, data_set)
     trainer = Trainer(network, mixer, plan, teacher, lambda n: evaluate_network(n, data_set.val, plan.size), kept)
     if state is not None:
@@ -132,10 +132,10 @@ def _epochs(
                 _show_findings(book, trainer.averaged, data_set, plan, epoch.number)
             book.begin(epoch.number + 1, steps)
     except KeyboardInterrupt:
-        raise TrainingError(
-            f"run {settings.out}: stopped; go on after its last whole epoch with "
-            f"`spotter model train --resume {settings.out}`"
-        ) from None
+        mend = f"go on after its last whole epoch with `spotter model train --resume {settings.out}`"
+        if not (settings.out / RESUME).is_file():
+            mend = "no epoch was whole yet, so begin again"
+        raise TrainingError(f"run {settings.out}: stopped; {mend}") from None
     return best
 
 
@@ -219,7 +219,7 @@ def _check_device(name: str) -> None:
         raise TrainingError(f"training: device {name!r} is not supported; give cpu, cuda or cuda:1")
 
 
-def _check_memory(network: YoloV5, plan: TrainSettings, taught: bool) -> None:
+def _check_memory(network: YoloV5, plan: TrainSettings) -> None:
     """Raise `TrainingError` with a batch that fits, where this one does not."""
     free = free_bytes(torch.device(plan.device))
     need = step_bytes(network, plan.batch, plan.size)

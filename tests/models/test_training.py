@@ -142,6 +142,16 @@ def test_a_step_takes_memory_for_each_picture() -> None:
     assert larger == pytest.approx(4 * (two - one), rel=0.1)
 
 
+def test_layers_can_be_left_alone_anywhere_in_the_network() -> None:
+    network = YoloV5(LABELS).eval()
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        whole = network.features(x)
+        for layers in (5, 12, 24):
+            for a, b in zip(network.features(x, network.trunk(x, layers)), whole, strict=True):
+                torch.testing.assert_close(a, b)
+
+
 def test_the_head_starts_with_the_rows_that_coco_has() -> None:
     torch.manual_seed(0)
     start = YoloV5(("person", "car", "sports ball"))

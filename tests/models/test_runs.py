@@ -1,0 +1,96 @@
+"""A run on disk: stopped and taken up again, and refused before it starts where it cannot end well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
+pytest.importorskip("tensorboardX", reason="tensorboardX is not installed ([train] extra)")
+
+import cv2  # noqa: E402
+
+from models import runs  # noqa: E402
+from models.journal import Journal, read_log  # noqa: E402
+from models.labels import DataError  # noqa: E402
+from models.networks import write_network  # noqa: E402
+from models.training import Epoch, TrainingError  # noqa: E402
+from models.yolov5.checkpoint import CheckpointError  # noqa: E402
+from models.yolov5.network import YoloV5  # noqa: E402
+
+QUICK = {"size": 64, "batch": 2, "epochs": 2, "check_every": 1, "frozen_layers": 10}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> runs.RunSettings:
+    for split in ("train", "val"):
+        (tmp_path / split / "images").mkdir(parents=True)
+        (tmp_path / split / "labels").mkdir()
+        for i in range(2):
+            image = np.full((48, 64, 3), 60, np.uint8)
+            cv2.rectangle(image, (15, 10), (45, 40), (0, 200, 255), -1)
+            cv2.imwrite(str(tmp_path / split / "images" / f"{i}.png"), image)
+            (tmp_path / split / "labels" / f"{i}.txt").write_text("1 0.47 0.52 0.47 0.63\n")
+    data = tmp_path / "data.yaml"
+    data.write_text("train: train/images\nval: val/images\nnames: [person, kettlebell]\n")
+    torch.manual_seed(0)
+    write_network(YoloV5(("person", "sports ball")), tmp_path / "start.pt")
+    return runs.RunSettings(data, tmp_path / "start.pt", tmp_path / "run")
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_end(
+    settings: runs.RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = runs.RunSettings(settings.data, settings.weights, tmp_path / "whole")
+    runs.run(whole, **QUICK)
+    tell = Journal.tell
+
+    def interrupted(self: Journal, epoch: Epoch) -> None:
+        tell(self, epoch)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "tell", interrupted)
+        with pytest.raises(TrainingError, match=r"stopped; go on .* `spotter model train --resume .*run`"):
+            runs.run(settings, **QUICK)
+    assert [line["epoch"] for line in read_log(settings.out)] == [1]
+    runs.resume(settings.out)
+    both = [[line["loss"] for line in read_log(s.out)] for s in (settings, whole)]
+    assert len(both[0]) == 2
+    assert both[0] == pytest.approx(both[1], rel=1e-3)
+    assert (settings.out / "best.onnx").is_file()
+
+
+def test_a_folder_without_a_run_cannot_be_taken_up(settings: runs.RunSettings, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds no settings\.yaml"):
+        runs.resume(tmp_path / "none")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "settings.yaml").write_text("run: {data: 3}\n")
+    with pytest.raises(CheckpointError, match="damaged"):
+        runs.resume(tmp_path / "bad")
+
+
+def test_a_batch_that_memory_cannot_hold_is_refused_with_one_that_fits(
+    settings: runs.RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = YoloV5(("person", "kettlebell"))
+    monkeypatch.setattr(runs, "free_bytes", lambda device: runs.step_bytes(network, 4, 64) + 1)
+    with pytest.raises(TrainingError, match=r"a step of 64 pictures of 64 pixels .* --batch 4 fits"):
+        runs.run(settings, **{**QUICK, "batch": 64})
+    monkeypatch.setattr(runs, "free_bytes", lambda device: 1000)
+    with pytest.raises(TrainingError, match="--img must be smaller"):
+        runs.run(settings, **QUICK)
+
+
+def test_classes_that_nobody_knows_cannot_be_kept(settings: runs.RunSettings) -> None:
+    keeping = runs.RunSettings(settings.data, settings.weights, settings.out, keep=("kettlebell",))
+    with pytest.raises(DataError, match=r"start\.pt does not know the class 'kettlebell'"):
+        runs.run(keeping, **QUICK)
+
+
+def test_a_device_that_is_not_there_is_refused(settings: runs.RunSettings) -> None:
+    for device, cause in (("toaster", "no such device"), ("meta", "is not supported")):
+        with pytest.raises(TrainingError, match=cause):
+            runs.run(settings, **QUICK, device=device)
