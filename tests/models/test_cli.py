@@ -159,7 +159,7 @@ def test_train_and_export_leave_a_detector_that_equals_the_network(tmp_path: Pat
     write_network(YoloV5(("person", "sports ball")), tmp_path / "start.pt")
     out = tmp_path / "run"
     call("train", tmp_path / "data.yaml", "--weights", tmp_path / "start.pt", "--out", out, "--epochs", 1,
-         "--img", 96, "--batch", 2, "--patience", 0)  # fmt: skip
+         "--img", 96, "--batch", 2, "--patience", 0, "--threads", 1)  # fmt: skip
     assert {p.name for p in out.iterdir()} == {
         "best.pt", "best.onnx", "last.pt", "resume.pt", "settings.yaml", "log.jsonl", "tensorboard", "results.png",
         "labels.png", "labels_correlogram.jpg", "train_batch0.jpg", "val",

@@ -20,7 +20,7 @@ from models.training import Epoch, TrainingError  # noqa: E402
 from models.yolov5.checkpoint import CheckpointError  # noqa: E402
 from models.yolov5.network import YoloV5  # noqa: E402
 
-QUICK = {"size": 64, "batch": 2, "epochs": 2, "check_every": 1, "frozen_layers": 10}
+QUICK = {"size": 64, "batch": 2, "epochs": 2, "check_every": 1, "frozen_layers": 10, "threads": 1}
 
 
 @pytest.fixture
