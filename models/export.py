@@ -13,7 +13,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from models.yolov5.network import STRIDES, YoloV5
+from models.yolov5.anchor_free import YoloV5u
+from models.yolov5.network import STRIDES, STRIDES_P6, YoloV5
 
 OPSET = 17  # onnxruntime 1.14 and TensorRT 8.6 read it
 LICENCE = "AGPL-3.0-only"
@@ -55,13 +56,14 @@ def export(network: YoloV5, path: Path, size: int = 640, notes: Mapping[str, str
 
 
 def _metadata(network: YoloV5, size: int) -> dict[str, str]:
+    anchor_free = isinstance(network, YoloV5u)
     return {
         "names": json.dumps(list(network.labels)),
         "size": str(size),
-        "stride": str(max(STRIDES)),
+        "stride": str(max(STRIDES_P6 if network.variant.endswith("6") else STRIDES)),
         "normalisation": "RGB, divided by 255; letterbox with grey 114",
-        "architecture": f"YOLOv5{network.variant}",
-        "layout": "classic",
+        "architecture": f"YOLOv5{network.variant}{'u' if anchor_free else ''}",
+        "layout": "no_objectness" if anchor_free else "classic",
         "license": LICENCE,
         "source": SOURCE.format(network.variant),
         "trained": datetime.now(timezone.utc).date().isoformat(),

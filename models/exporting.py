@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.export import export
 from models.pixels import Pixels
@@ -23,7 +24,7 @@ SCORE_TOLERANCE = 0.01
 """Between torch and ONNX Runtime, both in 32-bit: far above rounding, far below what a threshold notices."""
 
 COMPARED_FROM = 0.05
-"""Objectness from which rows are compared; below it nothing is ever shown."""
+"""Objectness, or best class score where there is none, from which rows are compared: below it nothing is shown."""
 
 DEMO_FRAME = 30
 BATCHES = (1, 4, 16)
@@ -71,14 +72,24 @@ def compare_with_network(network: YoloV5, path: Path, pictures: Sequence[Pixels]
     planes = np.stack([detector.preprocess(image)[0] for image in pictures])
     with torch.no_grad():
         wanted = np.concatenate([network.eval()(torch.from_numpy(one[None])).numpy() for one in planes])
+    if detector.layout == "no_objectness":
+        wanted = wanted.transpose(0, 2, 1)
     rows, box_px, score = 0, 0.0, 0.0
     for given in (np.concatenate([detector.infer(one[None]) for one in planes]), detector.infer(planes)):
-        seen = (wanted[..., 4] > COMPARED_FROM) | (given[..., 4] > COMPARED_FROM)
+        if detector.layout == "no_objectness":
+            given = given.transpose(0, 2, 1)
+        seen = np.maximum(_likely(given, detector), _likely(wanted, detector)) > COMPARED_FROM
         rows = int(seen.sum())
         difference = np.abs(given[seen] - wanted[seen])
         box_px = max(box_px, float(difference[:, :4].max(initial=0)))
         score = max(score, float(difference[:, 4:].max(initial=0)))
     return Agreement(len(pictures), rows, box_px, score)
+
+
+def _likely(rows: NDArray[np.float32], detector: Detector) -> NDArray[np.float32]:
+    """How likely something is in each row `[B, N, …]`: its objectness, or its best class score."""
+    likely: NDArray[np.float32] = rows[..., 4] if detector.layout == "classic" else rows[..., 4:].max(-1)
+    return likely
 
 
 def engine_command(onnx: Path, engine: Path, size: int, int8: bool) -> list[str]:

@@ -115,22 +115,19 @@ def score(weights: Path, data: Path) -> dict[str, Any]:
     """The scores of a detector on the validation split of `data`, and on what they were measured."""
     from models.reports import evaluate_file, json_of
 
-    scores = json.loads(json_of(evaluate_file(data, weights)))
+    scores = json.loads(json_of(evaluate_file(data, weights).scores))
     return {"data": str(data), **scores}
 
 
 def _as_onnx(file: Path, folder: Path, size: int | None) -> Path:
     """A checkpoint as ONNX."""
     from models.export import export
-    from models.runs import read_network
-    from models.yolov5.anchor_free import YoloV5u
+    from models.networks import read_network
 
     network = read_network(file)
     target = folder / "model.onnx"
     large = network.variant.endswith("6")
-    notes = {"source": f"imported from {file.name}", "stride": "64" if large else "32"}
-    if isinstance(network, YoloV5u):
-        notes |= {"layout": "no_objectness", "architecture": f"YOLOv5{network.variant}u"}
+    notes = {"source": f"imported from {file.name}"}
     export(network, target, size or (LARGE_INPUT if large else 640), notes)
     return target
 

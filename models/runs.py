@@ -24,7 +24,7 @@ from models.networks import read_network, write_network
 from models.training import KEPT_LABEL, Trainer, TrainingError, TrainSettings
 from models.yolov5.anchors import ENOUGH_RECALL, fit_anchors, fitting_share
 from models.yolov5.checkpoint import CheckpointError
-from models.yolov5.network import STRIDES, YoloV5
+from models.yolov5.network import YoloV5
 from models.yolov5.transfer import transfer
 
 CONTINUED_RATE = 0.4
@@ -95,6 +95,8 @@ def _train(
     for label in kept:
         if teacher is not None and label not in teacher.labels:
             raise DataError(f"training: {settings.teacher} does not know the class {label!r} that is to be kept")
+    if teacher is not None and teacher.head.strides != network.head.strides:
+        raise CheckpointError(f"training: {settings.teacher} has other strides than {settings.weights}; leave it out")
     _fit_anchors(network, data_set, plan, bool(kept))
     _check_memory(network, plan)
     mixer = _mixer(settings, data_set)
@@ -199,7 +201,7 @@ def _fit_anchors(network: YoloV5, data_set: DataSet, plan: TrainSettings, keepin
             shape = np.array([1.0, 1.0]) if header is None else np.array(header.shape[1::-1]) / max(header.shape)
             sides.append(sample.rows[:, 3:] * shape * plan.size)
     boxes = np.concatenate(sides).astype(np.float64) if sides else np.zeros((0, 2))
-    strides = np.array(STRIDES)[:, None, None]
+    strides = np.array(network.head.strides)[:, None, None]
     old = network.head.anchors.numpy() * strides
     if keeping or len(boxes) < old.shape[0] * old.shape[1]:
         return
