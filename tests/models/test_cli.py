@@ -139,6 +139,7 @@ def test_the_commands_are_listed_without_loading_what_they_need() -> None:
     assert output.strip().endswith("[]")
 
 
+@pytest.mark.timeout(600)  # many pictures and two exports: minutes where other work fills the machine
 def test_train_and_export_leave_a_detector_that_equals_the_network(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
     from models.networks import read_network, write_network

@@ -40,6 +40,7 @@ def settings(tmp_path: Path) -> runs.RunSettings:
     return runs.RunSettings(data, tmp_path / "start.pt", tmp_path / "run")
 
 
+@pytest.mark.timeout(600)  # three runs with all their pictures
 def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_end(
     settings: runs.RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
