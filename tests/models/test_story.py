@@ -73,7 +73,7 @@ def label(frames: Path, seeds: dict[str, int]) -> None:
 
 @pytest.mark.timeout(900)  # half a minute of one core, which a busy machine makes long
 def test_from_a_clip_to_detections_on_it(tmp_path: Path) -> None:
-    from models.runs import write_network
+    from models.networks import write_network
     from models.yolov5.network import YoloV5
     from spotter.detector import Detector
 
@@ -95,15 +95,16 @@ def test_from_a_clip_to_detections_on_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     write_network(YoloV5(("person", "sports ball")), tmp_path / "start.pt")
     run = tmp_path / "run"
-    call("train", data / "data.yaml", "--start", tmp_path / "start.pt", "--out", run, "--epochs", 2, "--pictures", 16,
-         "--size", SIZE, "--threads", 1)  # fmt: skip
+    call("train", data / "data.yaml", "--weights", tmp_path / "start.pt", "--out", run, "--epochs", 2, "--batch", 16,
+         "--img", SIZE, "--pictures", 16, "--threads", 1)  # fmt: skip
+    assert {"F1_curve.png", "PR_curve.png"} <= {p.name for p in (run / "val").iterdir()}
     curve = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [point["epoch"] for point in curve] == [1, 2]
     assert all(point["loss"] > 0 for point in curve)
     assert "kettlebell" in json.dumps(curve[-1]["val"])
 
     exported = tmp_path / "gym.onnx"
-    call("export", run / "best.pt", "--out", exported, "--size", SIZE)
+    call("export", run / "best.pt", "--out", exported, "--size", SIZE, "--data", data / "data.yaml")
     call("import", exported, "--name", "mine", "--models", tmp_path / "models")
     lines = call("detect", clips[0], "--json", "--weights", tmp_path / "models" / "mine" / "model.onnx").splitlines()
     assert [json.loads(line)["frame"] for line in lines] == list(range(30))
