@@ -57,6 +57,9 @@ class Book:
     def begin(self, changes: Changes) -> None:
         """Retain what the layout calls for, and let go of what belongs to units and zones that are no more."""
         memory = self._memory
+        now = max((place.state.time or 0 for place in self._interpreter.places.values()), default=0)
+        for alert in self._upkeep.orphans(now):
+            self._book_alert(alert, changes)
         for topic in [topic for topic in memory.retained if topic.startswith(f"{topics.ROOT}/")]:
             if not retained.belongs(topic, self._layout):
                 self._retain(topic, None, changes)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from consumers.facts import AlertFact
 from consumers.layout import Layout
 from consumers.rules import maintenance
-from consumers.rules.alerts import Alerts
+from consumers.rules.alerts import Alerts, clear
 from spotter.hours import HOUR_MS, split_hours
 
 
@@ -47,6 +47,14 @@ class Upkeep:
         self._alerts = alerts
         self._hours = hours
         self._watched = {unit for unit in layout.stations if maintenance.service_after(layout, unit) is not None}
+
+    def orphans(self, now: int) -> list[AlertFact]:
+        """Clear the alerts of units that are no more, or are never due any more."""
+        facts: list[AlertFact] = []
+        for alert in [alert for alert in self._alerts.values() if alert.subject not in self._watched]:
+            detail = f"{alert.subject} is not looked after any more"
+            facts += clear(self._alerts, "maintenance_due", alert.subject, now, detail)
+        return facts
 
     def use(self, unit: str, begin: int, end: int) -> list[AlertFact]:
         """Count a stretch of a unit's use; tells when it is due at its end."""

@@ -14,6 +14,7 @@ from consumers.layout import layout_of_settings
 from consumers.rules import maintenance
 from consumers.rules.alerts import Alerts
 from consumers.rules.availability import UnitSlice, availability, band
+from consumers.upkeep import UnitHours, Upkeep
 from spotter.cli import cli
 from spotter.errors import SettingsError
 from spotter.settings import Rules, Settings
@@ -85,6 +86,17 @@ def test_a_unit_that_is_due_is_told_of_once_and_cleared_by_its_service(gym: Call
     ]
     assert told == [("raised", "treadmill-2", 1), ("cleared", "treadmill-2", 3)]
     assert maintenance.step(alerts, "bike-1", 10_000, 0, layout) == []
+
+
+def test_a_unit_that_is_gone_is_due_no_more(gym: Callable[[str], Settings]) -> None:
+    layout, alerts = layout_of_settings(gym(GYM)), Alerts()
+    hours = {"treadmill-2": UnitHours(None, 0, after=20 * HOUR_MS - 1)}
+    assert [fact.type for fact in Upkeep(layout, alerts, hours).use("treadmill-2", HOUR_MS, HOUR_MS + 1)] == ["raised"]
+    without = layout_of_settings(gym(GYM.replace("treadmill-2", "treadmill-3")))
+    assert [(f.type, f.unit, f.time) for f in Upkeep(without, alerts, {}).orphans(2 * HOUR_MS)] == [
+        ("cleared", "treadmill-2", 2 * HOUR_MS)
+    ]
+    assert Upkeep(without, alerts, {}).orphans(3 * HOUR_MS) == []
 
 
 def test_replay_prints_alerts_after_sessions(tmp_path: Path) -> None:
