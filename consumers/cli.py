@@ -1,4 +1,4 @@
-"""`spotter ingest`, `usage`, `replay`, `truth` and `dead`."""
+"""`spotter ingest`, `usage` and `dead`; what works on recorded scenes is in `tools`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from rich.table import Column, Table
 
 from consumers import dead as dead_letters
 from consumers.connections import broker_of, open_redis
-from consumers.truth import Comparison, Score
 from spotter import settings as settings_module
 from spotter.embedded.servers import with_embedded
 from spotter.errors import ServerError, SpotterError
@@ -67,39 +66,6 @@ def usage(config: Path, shard: str | None, metrics_port: int | None) -> None:
     if metrics_port is not None:
         serve_metrics(metrics_port)
     Usage(settings, numbers, of, _stop_on_signals()).run()
-
-
-@click.command()
-@click.argument("scenes", type=click.Path(path_type=Path))
-@_config
-def replay(scenes: Path, config: Path) -> None:
-    """Interpret recorded SCENES without any server; prints sessions, then alerts, as JSON, one a line."""
-    from consumers.replay import interpret, read_scenes
-
-    result = interpret(read_scenes(scenes), settings_module.load(config))
-    _warn_of_sites(result.unknown_sites, config)
-    for event in (*result.sessions, *result.alerts):
-        click.echo(event.to_json())
-
-
-@click.command()
-@click.argument("scenes", type=click.Path(path_type=Path))
-@click.argument("truth_file", metavar="TRUTH", type=click.Path(path_type=Path))
-@_config
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in the place of a table.")
-def truth(scenes: Path, truth_file: Path, config: Path, as_json: bool) -> None:
-    """Compare the sessions of recorded SCENES with the true times in TRUTH."""
-    from consumers.replay import interpret, read_scenes
-    from consumers.truth import compare, read_truth
-
-    settings = settings_module.load(config)
-    result = interpret(read_scenes(scenes), settings)
-    _warn_of_sites(result.unknown_sites, config)
-    comparison = compare(result, read_truth(truth_file))
-    if as_json:
-        click.echo(json.dumps(_as_json(comparison)))
-    else:
-        _print_table(comparison)
 
 
 @click.group()
@@ -222,46 +188,3 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
     return stop
-
-
-def _warn_of_sites(sites: set[str], config: Path) -> None:
-    for site in sorted(sites):
-        click.echo(f"site {site} is not in {config}: interpreted without zones", err=True)
-
-
-def _as_json(comparison: Comparison) -> dict[str, Any]:
-    def values(score: Score) -> dict[str, Any]:
-        return {
-            "error": None if score.error is None else round(score.error, 4),
-            "true_minutes": round(score.true_seconds / 60, 4),
-            "found_minutes": round(score.found_seconds / 60, 4),
-            "wrong_minutes": round(score.wrong_seconds / 60, 4),
-            "true_sessions": score.true_sessions,
-            "found_sessions": score.found_sessions,
-            "missed": score.missed,
-            "false": score.false,
-            "split": score.split,
-        }
-
-    units = [
-        {"equipment": equipment, "unit": unit, **values(score)}
-        for (equipment, unit), score in comparison.scores.items()
-    ]
-    return {"overall": values(comparison.overall), "units": units}
-
-
-def _print_table(comparison: Comparison) -> None:
-    table = Table("equipment", "unit", box=None)
-    for heading in ("true min", "found min", "error", "missed", "false", "split"):
-        table.add_column(heading, justify="right")
-    rows = [(*subject, score) for subject, score in comparison.scores.items()]
-    for equipment, unit, score in [*rows, ("all", None, comparison.overall)]:
-        table.add_row(
-            equipment,
-            unit or "-",
-            f"{score.true_seconds / 60:.2f}",
-            f"{score.found_seconds / 60:.2f}",
-            "-" if score.error is None else f"{score.error:.1%}",
-            *(str(count) for count in (score.missed, score.false, score.split)),
-        )
-    Console(soft_wrap=True).print(table)

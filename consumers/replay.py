@@ -5,15 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from consumers.facts import AlertFact, Fact, SessionFact
 from consumers.interpreter import Interpreter
 from consumers.layout import Layout, build, layout_of_settings
 from consumers.rules.use import tell
+from consumers.scene_log import by_time
 from consumers.view import View, to_time, view_of
-from spotter import events
-from spotter.errors import ContractError, SpotterError
 from spotter.events import Alert, Scene, UsageSession
 from spotter.settings import Settings
 
@@ -35,79 +33,77 @@ class Interpretation:
     """Times of the first and last scene, in milliseconds since 1970."""
 
 
-def read_scenes(path: Path) -> Iterator[Scene]:
-    """The scenes of a log, one a line. Raises SpotterError with the line's number for what is none."""
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _scene(path, number, line)
-    except OSError as error:
-        raise SpotterError(f"{path}: can't be read ({error.strerror})") from error
-
-
 def interpret(scenes: Iterable[Scene], settings: Settings) -> Interpretation:
     """Interpret a log: doubles dropped, every camera in the order of its stream, all in the order of time."""
     result = Interpretation()
-    by_site: dict[str, dict[tuple[str, str], dict[int, View]]] = {}
-    for scene in scenes:
-        streams = by_site.setdefault(scene.site, {})
-        streams.setdefault((scene.camera, scene.stream), {}).setdefault(scene.seq, view_of(scene))
-    for site, streams in sorted(by_site.items()):
-        if site == settings.site:
-            layout = layout_of_settings(settings)
-        else:
-            result.unknown_sites.add(site)
-            layout = build(site, 0, {}, settings.rules)
-        _interpret_site(layout, streams, result)
+    replay = Replay(scenes, settings)
+    result.unknown_sites = replay.unknown_sites
+    sessions: dict[str, UsageSession] = {}
+    for time, found in replay.play():
+        result.first = time if result.first is None else min(result.first, time)
+        result.last = time if result.last is None else max(result.last, time)
+        for event in found:
+            if isinstance(event, UsageSession):
+                sessions[str(event.session)] = event
+            else:
+                result.alerts.append(event)
+    for event, last_seen in replay.still_open():
+        sessions[str(event.session)] = event
+        result.last_seen[str(event.session)] = last_seen
+    result.sessions = sorted(
+        sessions.values(), key=lambda session: (session.started, session.site, session.equipment, str(session.session))
+    )
     result.alerts.sort(key=lambda alert: (alert.time, alert.site, alert.kind))
-    result.sessions.sort(key=lambda session: (session.started, session.site, session.equipment, str(session.session)))
     return result
 
 
-def _scene(path: Path, number: int, line: bytes) -> Scene:
-    try:
-        return events.parse(Scene, line)
-    except ContractError as error:
-        raise SpotterError(
-            f"{path}:{number}: {error}; a log has one scene a line, as `spotter record` writes"
-        ) from error
+class Replay:
+    """A log that is taken scene by scene."""
+
+    def __init__(self, scenes: Iterable[Scene], settings: Settings) -> None:
+        self.unknown_sites: set[str] = set()
+        self._sites: dict[str, dict[tuple[str, str], dict[int, View]]] = {}
+        for scene in scenes:
+            streams = self._sites.setdefault(scene.site, {})
+            streams.setdefault((scene.camera, scene.stream), {}).setdefault(scene.seq, view_of(scene))
+        self._interpreters = {site: Interpreter(self._layout(site, settings)) for site in sorted(self._sites)}
+
+    def play(self) -> Iterator[tuple[int, list[UsageSession | Alert]]]:
+        """Each scene's time (milliseconds since 1970), in order, and what became known with it."""
+        rows = [
+            ((view.time, site, view) for view in by_time(streams, lambda view: view.time))
+            for site, streams in sorted(self._sites.items())
+        ]
+        last = 0
+        for time, site, view in heapq.merge(*rows, key=lambda row: row[0]):
+            interpreter, last = self._interpreters[site], time
+            yield time, _events(interpreter, interpreter.feed(view))
+        for interpreter in self._interpreters.values():
+            found = _events(interpreter, interpreter.flush())
+            if found:
+                yield last, found
+
+    def still_open(self) -> Iterator[tuple[UsageSession, int]]:
+        """The sessions that are open after `play`, and when their use was last seen."""
+        for interpreter in self._interpreters.values():
+            for use in interpreter.open_uses():
+                yield interpreter.event(tell(use, "updated")), use.last
+
+    def _layout(self, site: str, settings: Settings) -> Layout:
+        if site == settings.site:
+            return layout_of_settings(settings)
+        self.unknown_sites.add(site)
+        return build(site, 0, {}, settings.rules)
 
 
-def _interpret_site(layout: Layout, streams: dict[tuple[str, str], dict[int, View]], result: Interpretation) -> None:
-    interpreter = Interpreter(layout)
-    sessions: dict[str, UsageSession] = {}
-
-    def keep(facts: list[Fact]) -> None:
-        for fact in facts:
-            if isinstance(fact, SessionFact):
-                event = interpreter.event(fact)
-                sessions[str(event.session)] = event
-            elif isinstance(fact, AlertFact):
-                result.alerts.append(interpreter.alert(fact))
-
-    for view in _by_time(streams):
-        result.first = view.time if result.first is None else min(result.first, view.time)
-        result.last = view.time if result.last is None else max(result.last, view.time)
-        keep(interpreter.feed(view))
-    keep(interpreter.flush())
-    for use in interpreter.open_uses():
-        event = interpreter.event(tell(use, "updated"))
-        sessions[str(event.session)] = event
-        result.last_seen[str(event.session)] = use.last
-    result.sessions += sessions.values()
-
-
-def _by_time(streams: dict[tuple[str, str], dict[int, View]]) -> Iterator[View]:
-    """All views: each camera's in the order of its streams and their seq, the cameras merged by time."""
-    cameras: dict[str, list[list[View]]] = {}
-    for (camera, _), found in streams.items():
-        cameras.setdefault(camera, []).append([view for _, view in sorted(found.items())])
-    rows = []
-    for _, pieces in sorted(cameras.items()):
-        pieces.sort(key=lambda piece: piece[0].time)
-        rows.append([view for piece in pieces for view in piece])
-    return heapq.merge(*rows, key=lambda view: view.time)
+def _events(interpreter: Interpreter, facts: list[Fact]) -> list[UsageSession | Alert]:
+    found: list[UsageSession | Alert] = []
+    for fact in facts:
+        if isinstance(fact, SessionFact):
+            found.append(interpreter.event(fact))
+        elif isinstance(fact, AlertFact):
+            found.append(interpreter.alert(fact))
+    return found
 
 
 def closed(session: UsageSession, result: Interpretation) -> UsageSession:

@@ -140,26 +140,38 @@ def _score(true: list[Interval], found: list[Interval], uncertain: list[Interval
     return score
 
 
+def matched(true: list[list[Interval]], found: list[list[Interval]]) -> list[tuple[int, int]]:
+    """Which go together, one to one by most time shared: (number of the one, number of the other)."""
+    taken_true: set[int] = set()
+    taken_found: set[int] = set()
+    pairs = []
+    for _, i, j in sorted(_overlaps(true, found)):
+        if i not in taken_true and j not in taken_found:
+            taken_true.add(i)
+            taken_found.add(j)
+            pairs.append((i, j))
+    return pairs
+
+
 def _match(true: list[list[Interval]], found: list[list[Interval]]) -> tuple[int, int, int]:
     """(missed, false, split): sessions go one to one to what they share most time with.
 
     A session left over is a piece of a split one when it lies on true use, and false otherwise.
     """
-    pairs = []
+    pairs = matched(true, found)
+    overlapping = {j for _, _, j in _overlaps(true, found)}
+    return len(true) - len(pairs), len(found) - len(overlapping), len(overlapping) - len(pairs)
+
+
+def _overlaps(true: list[list[Interval]], found: list[list[Interval]]) -> list[tuple[int, int, int]]:
+    """(-milliseconds shared, number of the one, number of the other) of all that share any."""
+    overlaps = []
     for i, true_pieces in enumerate(true):
         for j, found_pieces in enumerate(found):
             shared = sum(_shared(a, b) for a in true_pieces for b in found_pieces)
             if shared > 0:
-                pairs.append((-shared, i, j))
-    matched_true: set[int] = set()
-    matched_found: set[int] = set()
-    for _, i, j in sorted(pairs):
-        if i not in matched_true and j not in matched_found:
-            matched_true.add(i)
-            matched_found.add(j)
-    overlapping = {j for _, _, j in pairs}
-    split = len(overlapping - matched_found)
-    return len(true) - len(matched_true), len(found) - len(overlapping), split
+                overlaps.append((-shared, i, j))
+    return overlaps
 
 
 def _disagreement(true: list[list[Interval]], found: list[list[Interval]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,10 @@ FRESH_SECONDS = 2.0
 
 UNKNOWN_SIZE = (1, 1)
 """The frame size of a camera that never gave a picture."""
+
+DRIFT = 0.2
+"""In sizes of its box: what went so far from where it was last said to be is told of as if it moved. Somebody who
+walks slowly, or straight towards the camera, never moves fast on the picture."""
 
 _EARLY = 0.02  # seconds: frames come a little early or late, and 0.49 s is meant to be 0.5 s
 _MOST_EARLY = 0.125  # seconds: where the next look would come too late, a moving scene is told so much before its time
@@ -63,6 +68,7 @@ class SceneBuilder:
         self._moving_seconds = KIOSK_SECONDS if kiosk else MOVING_SECONDS
         self._said: frozenset[tuple[str, bool]] | None = None
         self._said_at: float | None = None
+        self._said_boxes: dict[str, tuple[float, float, float, float]] = {}
         self._looks: tuple[float, ...] = ()  # times of the last looks, at most three
         self._size = UNKNOWN_SIZE
 
@@ -71,11 +77,14 @@ class SceneBuilder:
         self._size = frame.size
         self._looks = (*self._looks[-2:], frame.at)
         now = frozenset((track.id, track.moving) for track in tracks)
-        lively = any(track.moving or (self._kiosk and _is_fresh(track, frame)) for track in tracks)
+        lively = any(
+            track.moving or self._drifted(track) or (self._kiosk and _is_fresh(track, frame)) for track in tracks
+        )
         due = self._moving_due(frame.at) if lively else self.still_due(frame.at)
         if now == self._said and not due:
             return None
         self._said, self._said_at = now, frame.at
+        self._said_boxes = {track.id: track.box_px for track in tracks}
         objects = tuple(_object(track, frame.size) for track in tracks)
         return Draft(self.site, self.camera, frame.captured_at, frame.size, True, objects)
 
@@ -89,6 +98,17 @@ class SceneBuilder:
     def still_due(self, at: float) -> bool:
         """Whether a scene is due even where nothing moves."""
         return self._said_at is None or at - self._said_at >= STILL_SECONDS - _EARLY
+
+    def _drifted(self, track: Track) -> bool:
+        """Whether a track's centre or lower edge is far from where it was said to be."""
+        said = self._said_boxes.get(track.id)
+        if said is None:
+            return False
+        left, top, right, bottom = track.box_px
+        limit = DRIFT * math.sqrt(max((right - left) * (bottom - top), 0.0))
+        across = abs(left + right - said[0] - said[2]) / 2
+        down = max(abs(top + bottom - said[1] - said[3]) / 2, abs(bottom - said[3]))
+        return math.hypot(across, down) > limit
 
     def _moving_due(self, at: float) -> bool:
         """Whether this look is the last one in time: the next is expected after the longer of the last two waits."""

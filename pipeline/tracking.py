@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import supervision as sv
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from pipeline.capture import Frame
 from pipeline.movement import Movement
+
+if TYPE_CHECKING:
+    from pipeline.association import KitLikeness
 
 PERSON = "person"
 
@@ -39,11 +42,13 @@ EDGE_SECONDS = 5.0
 """Who was last seen at the picture's edge is blurred in previews for so long: a part of them may still be in it, too
 little for the detector."""
 
-_CONFIRMED_AFTER = 2  # looks in a row; single ones are mostly the detector's mistakes
 _EDGE_PIXELS = 4  # a box so near to the picture's edge has left through it when it is gone, so it never coasts
 _SAME_ITEM_IOU = 0.5  # kit boxes of different labels that overlap so much are one item
 _RENAMED_BY = 2.0  # times the evidence for the old label
-_EVIDENCE_SECONDS = 5.0  # scores for a label fade with this time constant
+_SETTLED_SECONDS = 1.0  # seen at rest for so long, a thing lies; a swing turns within less
+_ECHO_SIZES = 4.0  # how far, in its longer sides, a thing leaps at most from one track to another of its own
+_ECHO_LOOKS = 2  # at so many looks the other one was seen, before that says anything
+_EVIDENCE_SECONDS = 2.5  # scores for a label fade with this time constant
 
 _PERSON_BUFFER, _KIT_BUFFER = 0.3, 1.2  # of the box's size on each side; measured on real clips, see docs/pipeline.md
 
@@ -79,6 +84,12 @@ class _Followed:
     gone: bool = False
     """Missing for too long to be said to be there; the id is kept, should it be found again soon."""
     evidence: dict[str, float] = field(default_factory=dict)
+    moved_at: float = 0.0
+    """When it was last seen moving, or began."""
+    looks: int = 0
+    """At how many looks it was seen."""
+    beside: set[int] = field(default_factory=set)
+    """Tracks that were seen at the same look as this one, ever."""
 
     @property
     def coasts(self) -> bool:
@@ -96,9 +107,19 @@ class Tracker:
     def __init__(self, *, id_prefix: str, confidence: float, fps: float, given: bool = False) -> None:
         """`given`: detections come with the numbers of tracks (`tracker_id`) that the engine follows itself."""
         self._prefix, self._count = id_prefix, 0
-        person: Any = Given() if given else _byte_track(_PERSON_BUFFER, confidence, fps)
-        kit: Any = Given() if given else _byte_track(_KIT_BUFFER, confidence, fps)
-        self._groups = (_Group(person, confidence, whole_box=False), _Group(kit, confidence, whole_box=True))
+        person: Any = Given()
+        kit: Any = Given()
+        likeness: KitLikeness | None = None
+        if not given:
+            from pipeline import association  # not on an NVIDIA box: its libraries want another NumPy than pyds
+
+            likeness = association.KitLikeness(_KIT_BUFFER)  # people have one label, and do not lie about
+            person = association.byte_track(association.BIoU(_PERSON_BUFFER), confidence, fps, LOST_SECONDS)
+            kit = association.byte_track(likeness, confidence, fps, LOST_SECONDS)
+        self._groups = (
+            _Group(person, confidence, whole_box=False, likeness=None),
+            _Group(kit, confidence, whole_box=True, likeness=likeness),
+        )
 
     def update(self, frame: Frame, detections: sv.Detections) -> tuple[Track, ...]:
         """The objects in this frame, oldest first. `detections` have `class_name` and scores from `FAINT_SCORE` up."""
@@ -139,20 +160,23 @@ class Tracker:
 class _Group:
     """Objects that may be taken for each other."""
 
-    def __init__(self, tracker: Any, confidence: float, *, whole_box: bool) -> None:
+    def __init__(self, tracker: Any, confidence: float, *, whole_box: bool, likeness: KitLikeness | None) -> None:
+        """`likeness` is what a tracker of ours goes by for kit: it is told what is known of the tracks."""
         self.followed: dict[int, _Followed] = {}
         self.left: list[_Followed] = []
         """Let go of within the last `EDGE_SECONDS` at the picture's edge."""
         self._whole_box, self._confidence = whole_box, confidence
         self._tentative = False
         self._previous: datetime | None = None
-        self._tracker = tracker
+        self._tracker, self._likeness = tracker, likeness
 
     @property
     def restless(self) -> bool:
         return self._tentative or any(one.movement.moving or one.coasts for one in self.followed.values())
 
     def update(self, frame: Frame, detections: sv.Detections, next_id: Callable[[], str]) -> list[_Followed]:
+        if self._likeness is not None:
+            self._likeness.expect(self._predicted, np.asarray(detections.xyxy, dtype=np.float64), _names(detections))
         tracked = self._tracker.update(detections, timestamp=frame.at)
         ids = np.asarray(tracked.tracker_id, dtype=int) if len(tracked) else np.empty(0, dtype=int)
         self._tentative = any(tracklet.tracker_id == -1 for tracklet in self._tracker.tracks)
@@ -165,10 +189,43 @@ class _Group:
         alive = {tracklet.tracker_id for tracklet in self._tracker.tracks}
         lost = [self.followed.pop(key) for key in self.followed.keys() - alive]
         self.left = [one for one in (*self.left, *lost) if one.at_edge and frame.at - one.seen_at <= EDGE_SECONDS]
+        for key in seen:
+            one = self.followed[key]
+            one.beside, one.looks = (one.beside | seen) & alive, one.looks + 1
         for key in self.followed.keys() - seen:
             _miss(self.followed[key], frame)
+        self._let_go_of_echoes(seen)
         self._previous = frame.captured_at
         return [one for one in self.followed.values() if not one.gone]
+
+    def _let_go_of_echoes(self, seen: set[int]) -> None:
+        """Show no more what moved and is missed, while another track is seen near by that was never seen beside it.
+
+        They are one thing: what is swung fast leaps from the one track to the other and back, and the one that is not
+        seen would stay in the scene for a moment, as if there were two.
+        """
+        if self._likeness is None:
+            return
+        for key, one in self.followed.items():
+            if not (one.coasts and one.movement.moving):
+                continue
+            reach = _ECHO_SIZES * max(one.box[2] - one.box[0], one.box[3] - one.box[1])
+            if any(
+                other.looks >= _ECHO_LOOKS
+                and key not in other.beside
+                and float(np.abs(_centre(other.box) - _centre(one.box)).max()) <= reach
+                for other in (self.followed[found] for found in seen)
+            ):
+                one.lose()
+
+    def _predicted(self) -> list[tuple[NDArray[np.float64], str, bool]]:
+        """The tracks that have an id: the boxes in which they are expected now, their labels, and whether they lie."""
+        known = [(tracklet, self.followed.get(tracklet.tracker_id)) for tracklet in self._tracker.tracks]
+        return [
+            (tracklet.get_state_bbox(), one.label, one.seen_at - one.moved_at >= _SETTLED_SECONDS)
+            for tracklet, one in known
+            if one is not None
+        ]
 
     def _see(
         self, key: int, frame: Frame, box: NDArray[np.float32], score: float, name: str, next_id: Callable[[], str]
@@ -193,22 +250,8 @@ class _Group:
             return
         one.seen_at, one.missing_since, one.gone = frame.at, None, False
         one.box, one.score, one.at_edge = box, score, _touches_edge(box, frame.size)
-        one.movement.add(frame.at, box, max(frame.size))
-
-
-def _byte_track(buffer_ratio: float, confidence: float, fps: float) -> Any:
-    from trackers import ByteTrackTracker  # not on an NVIDIA box: it wants another NumPy than pyds
-    from trackers.utils.iou import BIoU
-
-    return ByteTrackTracker(
-        lost_track_buffer=round(LOST_SECONDS * 30),  # the library counts in frames of 1/30 s
-        frame_rate=fps,
-        track_activation_threshold=confidence,
-        high_conf_det_threshold=confidence,
-        minimum_consecutive_frames=_CONFIRMED_AFTER,
-        minimum_iou_threshold=0.1,
-        iou=BIoU(buffer_ratio),
-    )
+        if one.movement.add(frame.at, box, max(frame.size)) or one.looks == 0:
+            one.moved_at = frame.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +302,10 @@ def _miss(one: _Followed, frame: Frame) -> None:
         one.missing_since = frame.at
     if frame.at - one.missing_since >= COAST_SECONDS or one.at_edge:
         one.lose()
+
+
+def _centre(box: NDArray[np.float32]) -> NDArray[np.float32]:
+    return cast(NDArray[np.float32], (box[:2] + box[2:]) / 2)
 
 
 def _touches_edge(box: NDArray[np.float32], size: tuple[int, int]) -> bool:

@@ -12,6 +12,10 @@ from consumers.facts import SessionFact
 from consumers.rules.kit import Item, KitState
 from consumers.rules.use import Use, tell, update_if_due
 
+JOIN_MS = 3000
+"""A camera's use joins one that others saw not longer ago than this: cameras differ by moments, and what is taken from
+a rack a little after another piece was put back is a use of its own."""
+
 
 @dataclass(slots=True)
 class Member:
@@ -66,13 +70,20 @@ def _begin(joints: list[Joint], camera: str, fact: SessionFact, item: Item) -> l
     assert use is not None
     places = {use.zone or "", *((item.rack,) if item.rack is not None else ())}
     member = Member(camera, fact.subject, fact.started)
-    for joint in joints:
-        others = all(other.camera != camera for other in joint.members)
-        if others and joint.use.equipment == fact.equipment and places & {*joint.places}:
-            joint.members.append(member)
-            joint.places = sorted(places | {*joint.places})
-            _book(joint, member, use)
-            return []
+    fitting = [
+        joint
+        for joint in joints
+        if joint.use.equipment == fact.equipment
+        and places & {*joint.places}
+        and all(other.camera != camera for other in joint.members)
+        and fact.started - joint.use.last <= JOIN_MS
+    ]
+    if fitting:
+        joint = max(fitting, key=lambda joint: (joint.use.last, -joint.use.started, joint.use.subject))
+        joint.members.append(member)
+        joint.places = sorted(places | {*joint.places})
+        _book(joint, member, use)
+        return []
     member.active, member.score_sum, member.score_count = use.active, use.score_sum, use.score_count
     joints.append(Joint(replace(use, cameras=list(use.cameras or ())), [member], sorted(places)))
     return [fact]

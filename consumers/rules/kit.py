@@ -34,8 +34,17 @@ SAME_SIZES = 0.5
 ALIKE_AREAS = 3.0
 """Areas of a thing, seen under two labels, differ by no more than this factor."""
 
+CALLED_SHARE = 0.2
+"""A label that got so much of an item's score is one of its own: a detector that wavers comes back to it."""
+
+VOTES_BEFORE = 3.0
+"""What was seen before a use says no more about the label than so many scenes of it."""
+
 COAST_MS = 1500
 """A tracker may show a track for so long after its last detection, where that was."""
+
+RETURNED_MS = 3000
+"""At rest in its rack for so long, a thing was returned: whatever is taken from there next may be another one."""
 
 APART_SCENES = 3
 """In so many scenes two things in the same hands must really be seen apart, to be two and not one that is swung."""
@@ -64,6 +73,12 @@ class Item:
     use: Use | None = None
     rack: str | None = None
     """The one that it was last seen in."""
+    home: bool = False
+    """That is where it was last seen."""
+    home_at: int = 0
+    """When it was last seen there."""
+    lost_at: int = 0
+    """When it was last missed first."""
     changed: int = 0
     """When its box or score last changed; a track that goes on without a detection shows the same ones."""
     apart: int = 0
@@ -140,6 +155,8 @@ def _forget_lost(turn: _Turn) -> None:
     for item in turn.state.items:
         if item.lost is not None:
             item.lost += turn.watched
+            if item.home and not item.moving:
+                _spend(turn, item, used=False, returned=True)  # somebody stands before the rack that it is back in
             if item.lost > turn.thresholds(item.use).lost_after:
                 if item.use is not None and item.use.session:
                     turn.facts.append(tell(item.use, "ended", "lost"))
@@ -175,7 +192,8 @@ def _match(turn: _Turn, kit: list[Kit]) -> dict[str, Kit]:
             continue
         for position, found in enumerate(fresh):
             distance = distance_in_sizes(item.box, found.box)
-            if found.track not in item.former and _may_be(turn, item, found.label, found.box, distance):
+            holder = found.holder.track if found.holder is not None else None
+            if found.track not in item.former and _may_be(turn, item, found.label, found.box, distance, holder):
                 order = (shown is not None, distance > SAME_SIZES, item.label != found.label, distance, position)
                 pairs.append((order, item.track, found))
     pairs.sort(key=lambda pair: pair[:2])  # what is not shown goes first, and what is in the very place
@@ -197,36 +215,45 @@ def _is_coasting(item: Item, shown: Kit) -> bool:
     return shown.moving and item.moving and shown.box == item.box and shown.score == item.score
 
 
-def _may_be(turn: _Turn, item: Item, label: str, box: Box, distance: float) -> bool:
+def _may_be(turn: _Turn, item: Item, label: str, box: Box, distance: float, holder: str | None) -> bool:
     """Whether what appears is an item that is not seen any more.
 
     Of the same label: near where it was, or with the person who had it. Of another label, since a detector may change
     its mind about what a thing is: within a moment, of about its size, and in its very place or in the same hands.
     """
-    if item.label != label:
+    if item.home and item.use is not None and item.use.session and distance > SAME_SIZES:
+        return False  # it was returned: what is taken from the rack next has a use of its own
+    if item.votes.get(label, 0.0) < CALLED_SHARE * sum(item.votes.values()):
         if not _is_alike(item.box, box) or (item.lost or 0) > FLICKER_MS:
             return False
-        return distance <= SAME_SIZES or (item.in_use and _with_holder(turn, item, box))
-    return distance <= NEAR_SIZES or _with_holder(turn, item, box)
+        return distance <= SAME_SIZES or (item.in_use and _with_holder(turn, item, box, holder))
+    return distance <= NEAR_SIZES or _with_holder(turn, item, box, holder)
 
 
 def _is_alike(one: Box, other: Box) -> bool:
     return 1 / ALIKE_AREAS <= (area(one) + 1e-9) / (area(other) + 1e-9) <= ALIKE_AREAS
 
 
-def _with_holder(turn: _Turn, item: Item, box: Box) -> bool:
-    """Whether a box is in reach of who had the item: by track or, that one gone too, at the place they had."""
+def _with_holder(turn: _Turn, item: Item, box: Box, holder: str | None) -> bool:
+    """Whether a box is in reach of who had the item: by track or, that one gone too, at the place they had.
+
+    `holder` is who overlaps the box most: while the item's own is in the picture, it has to be them.
+    """
     if item.holder is None or item.holder_box is None:
         return False
-    holder = next((person.box for person in turn.picture.people if person.track == item.holder), item.holder_box)
-    return overlap(grown(holder, turn.layout.thresholds.reach), box) >= 0
+    for person in turn.picture.people:
+        if person.track == item.holder:
+            if holder is not None and holder != item.holder:
+                return False
+            return overlap(grown(person.box, turn.layout.thresholds.reach), box) >= 0
+    return overlap(grown(item.holder_box, turn.layout.thresholds.reach), box) >= 0
 
 
 def _miss(turn: _Turn, item: Item) -> None:
     """The item is not in this picture."""
     if item.lost is not None:
         return
-    item.lost = 0
+    item.lost, item.lost_at = 0, turn.picture.time
     # A scene comes at once when something disappears, so it was there, and as it was, until now.
     _spend(turn, item, used=item.in_use)
 
@@ -236,18 +263,20 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     holder, now = found.holder, turn.picture.time
     if item.use is None and holder is None and (found.home is not None or not found.moving):  # nearly always
         item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
-        item.in_use, item.lost, item.rack = False, None, found.home or item.rack
+        item.in_use, item.lost, item.rack, item.home = False, None, found.home or item.rack, found.home is not None
         item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
+        item.home_at = now if item.home else item.home_at
         return
     in_use = (found.moving or holder is not None) and found.home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
         item.changed = now
     if item.lost is None:
-        _spend(turn, item, used=item.in_use and (in_use or item.moving or not _walked_off(turn, item)))
+        used = item.in_use and (in_use or item.moving or not _walked_off(turn, item))
+        _spend(turn, item, used=used, returned=found.home is not None and not found.moving)
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
-    item.in_use, item.lost = in_use, None
+    item.in_use, item.lost, item.home = in_use, None, found.home is not None
     if found.home is not None:
-        item.rack = found.home
+        item.rack, item.home_at = found.home, now
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None:
         item.holder, item.holder_box, item.holder_moves = holder.track, holder.box, holder.moving
@@ -255,6 +284,7 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
         return
     if item.use is None:
         item.apart = 0
+        _weigh_down(item.votes)
         item.use = Use(
             subject=f"{turn.picture.camera}/{found.track}",
             equipment=item.label,
@@ -268,6 +298,13 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     turn.add(update_if_due(item.use, now))
 
 
+def _weigh_down(votes: dict[str, float]) -> None:
+    total = sum(votes.values())
+    if total > VOTES_BEFORE:
+        for label in votes:
+            votes[label] *= VOTES_BEFORE / total
+
+
 def _walked_off(turn: _Turn, item: Item) -> bool:
     """Whether the holder went out of reach somewhere before this scene.
 
@@ -277,8 +314,8 @@ def _walked_off(turn: _Turn, item: Item) -> bool:
     return item.holder_moves and any(person.track == item.holder for person in turn.picture.people)
 
 
-def _spend(turn: _Turn, item: Item, *, used: bool) -> None:
-    """Book the watched time before this scene as use or as rest."""
+def _spend(turn: _Turn, item: Item, *, used: bool, returned: bool = False) -> None:
+    """Book the watched time before this scene as use or as rest; `returned`: it rests in its rack."""
     use = item.use
     if use is None:
         return
@@ -286,7 +323,8 @@ def _spend(turn: _Turn, item: Item, *, used: bool) -> None:
         spend_used(use, turn.watched, turn.picture.time if turn.watched else use.last)
         return
     use.idle += turn.watched
-    if use.session and use.idle >= turn.thresholds(use).rest_after:
+    rest_after = turn.thresholds(use).rest_after
+    if use.session and use.idle >= (min(rest_after, RETURNED_MS) if returned else rest_after):
         item.use = None
         turn.facts.append(tell(use, "ended", "rest"))
     elif not use.session and use.idle > FLICKER_MS:
@@ -308,7 +346,10 @@ def _settle(turn: _Turn) -> None:
         for other in turn.state.items:
             if other is item or other.use is None or other.lost is None or not (due or other.lost == 0):
                 continue
-            if item.lost is None and _may_be(turn, other, item.label, item.box, distance_in_sizes(other.box, item.box)):
+            if item.home_at >= other.lost_at:
+                continue  # it lay in its rack when the other one was gone already
+            distance = distance_in_sizes(other.box, item.box)
+            if item.lost is None and _may_be(turn, other, item.label, item.box, distance, item.holder):
                 _take_over(item, other)
                 break
         use = item.use

@@ -11,6 +11,7 @@ _BENCHES = {
     "capture": ("pipeline.bench_capture:bench_capture", "Processor time of OpenCV and GStreamer for each camera."),
     "latency": ("spotter.commands.bench_latency:latency", "Frame captured to row committed."),
     "handover": ("pipeline.deepstream.bench:bench_handover", "From DeepStream's probe to the pipeline's queue."),
+    "rules": ("consumers.bench_rules:bench_rules", "Scenes a second that one core interprets in memory."),
     "consumers": ("consumers.bench:bench_consumers", "Scenes a second from MQTT to the database."),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from consumers.facts import HOUR_MS, AlertFact, CountFact, Fact, QueueFact, RackFact, SessionFact, WatchedFact
 from consumers.interpreter import Interpreter, StoredState, restore
 from consumers.layout import Layout, layout_of_settings
+from consumers.order import StreamOrder
 from consumers.place import Waiting
 from consumers.view import Sighting, View, to_ms
 from spotter.settings import loads
@@ -39,6 +41,7 @@ rules: {rack_window: 10, left_out_after: 15, missing_after: 30, walkway_after: 8
 """
 LAYOUT = layout_of_settings(loads(GYM, base=Path(), environment={}))
 ALONE = layout_of_settings(loads(GYM.replace("  b: {uri: b.mp4, zones: *zones}\n", ""), base=Path(), environment={}))
+SLOT_MS = 600_000
 BEGIN = to_ms(START) + HOUR_MS - 60_000  # an hour ends soon
 
 _objects = st.lists(
@@ -100,15 +103,49 @@ def test_facts_are_the_same_with_a_restart_after_every_scene(moments: list[Any])
     broken, pieces = Interpreter(LAYOUT), []
     for view in views:
         pieces += broken.feed(view)
-        states = [StoredState(name, 1, place.dump()) for name, place in broken.places.items()]
-        waiting = [
-            Waiting(entry.view, b"", stored=True)
-            for place in broken.places.values()
-            for queue in place.queues.values()
-            for entry in queue
-        ]
-        broken = restore(LAYOUT, states, waiting).interpreter
+        broken = restarted(broken)
     assert pieces + broken.flush() == facts_of(views)
+
+
+@given(_moments, st.randoms(use_true_random=False))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_sessions_are_the_same_however_scenes_come(moments: list[Any], chance: random.Random) -> None:
+    """Doubled, out of order within ten seconds, and with a worker that is killed now and then in between."""
+    numbers: dict[str, int] = defaultdict(int)
+    views = []
+    for view in views_of(moments):
+        views.append(replace(view, seq=numbers[view.camera]))
+        numbers[view.camera] += 1
+    arrivals = sorted(
+        [*views, *chance.sample(views, len(views) // 3)], key=lambda v: v.time + chance.uniform(0, 10_000)
+    )
+    orders: dict[str, StreamOrder[View]] = defaultdict(StreamOrder)
+    interpreter, facts = Interpreter(LAYOUT), []
+    for view in arrivals:
+        if orders[view.camera].offer(view.seq, 0, view):
+            for _, due in orders[view.camera].ready():
+                facts += interpreter.feed(due)
+        if chance.random() < 0.05:
+            interpreter = restarted(interpreter)
+    facts += interpreter.flush()
+    assert sessions_of(facts) == sessions_of(facts_of(views))
+
+
+def restarted(interpreter: Interpreter) -> Interpreter:
+    """What another worker makes of what the database has."""
+    states = [StoredState(name, 1, place.dump()) for name, place in interpreter.places.items()]
+    waiting = [
+        Waiting(entry.view, b"", stored=True)
+        for place in interpreter.places.values()
+        for queue in place.queues.values()
+        for entry in queue
+    ]
+    return restore(LAYOUT, states, waiting).interpreter
+
+
+def sessions_of(facts: list[Fact]) -> dict[tuple[str, int], SessionFact]:
+    """Each session as it was told of last."""
+    return {(fact.subject, fact.started): fact for fact in facts if isinstance(fact, SessionFact)}
 
 
 @given(_moments)
@@ -157,6 +194,9 @@ def test_sessions_of_one_unit_never_overlap_and_never_count_more_than_they_last(
         for one, other in itertools.pairwise(sorted(sessions, key=lambda fact: fact.started)):
             assert one.ended is not None
             assert one.ended <= other.started
+        for slot in range(BEGIN - BEGIN % SLOT_MS, max(one.ended or 0 for one in sessions), SLOT_MS):
+            used = sum(max(0, min(one.ended or 0, slot + SLOT_MS) - max(one.started, slot)) for one in sessions)
+            assert used <= SLOT_MS
 
 
 @given(_moments)

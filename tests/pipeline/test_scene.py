@@ -53,6 +53,17 @@ def test_appearing_disappearing_starting_and_stopping_are_told_at_once() -> None
         assert build.seen(frame(step / 10 + 0.05), tracks) is None
 
 
+def test_what_creeps_is_told_of_once_it_is_elsewhere_and_trembling_is_not() -> None:
+    build = builder()
+    build.seen(frame(0), (ITEM,))
+    left, top, right, bottom = ITEM.box_px
+    trembling = [replace(ITEM, box_px=(left + step % 2, top, right + step % 2, bottom)) for step in range(20)]
+    assert not any(build.seen(frame(0.2 + step / 10), (track,)) for step, track in enumerate(trembling))
+    away = replace(ITEM, box_px=(left, top, right, bottom + 8))
+    assert build.seen(frame(2.4), (away,)) is not None
+    assert build.seen(frame(2.5), (away,)) is None
+
+
 def test_a_swap_of_two_objects_in_one_frame_is_told_at_once() -> None:
     build = builder()
     build.seen(frame(0), (ITEM,))

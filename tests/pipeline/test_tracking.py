@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -247,3 +249,46 @@ def test_whatever_is_seen_ids_are_never_used_twice_and_never_change_their_label(
         for track in seen:
             assert labels.setdefault(track.id, (track.label, track.since)) == (track.label, track.since)
             assert track.since <= frame(at).captured_at
+
+
+def swung(at: float, x: float) -> tuple[float, float, float, float]:
+    """A box that is swung up and down by three times its height."""
+    y = 60 + 30 * math.cos(2 * math.pi * at / 1.6)
+    return (x, y, x + 12, y + 20)
+
+
+def test_what_lies_beside_a_swing_that_is_missed_now_and_then_is_never_taken_for_it() -> None:
+    follow = tracker()
+    lying = {(150.0, 60.0, 162.0, 80.0), (170.0, 60.0, 182.0, 80.0)}
+    ids: dict[tuple[float, ...], set[str]] = {box: set() for box in lying}
+    for step in range(60):
+        found = [("kettlebell", 0.8, box) for position, box in enumerate(sorted(lying)) if step % 7 != 3 + position]
+        if step % 3:
+            found.append(("kettlebell", 0.8, swung(step / 5, 132)))
+        tracks = follow.update(frame(step / 5), detections(*found))
+        for track in tracks:
+            for box in lying:
+                if max(abs(a - b) for a, b in zip(track.box_px, box, strict=True)) < 1:
+                    ids[box].add(track.id)
+    assert [len(found) for found in ids.values()] == [1, 1]
+
+
+def test_where_two_things_cross_their_labels_tell_them_apart() -> None:
+    follow = tracker()
+    ids: dict[str, set[str]] = {"kettlebell": set(), "dumbbell": set()}
+    for step in range(40):
+        x = 20 + step * 6
+        found = (("kettlebell", 0.8, (x, 60, x + 20, 84)), ("dumbbell", 0.8, (254 - x, 62, 274 - x, 86)))
+        for track in follow.update(frame(step / 5), detections(*found)):
+            ids[track.label].add(track.id)
+    assert [len(found) for found in ids.values()] == [1, 1]
+
+
+def test_a_thing_that_leaps_between_two_tracks_is_shown_once() -> None:
+    follow = tracker()
+    shown = []
+    for step in range(60):
+        x, y = 100.0 + 2 * (step % 4), (47.0 if (step // 4) % 2 else 110.0) + 2 * (step % 4)
+        box = (x, y, x + 12, y + 20)
+        shown.append(len(follow.update(frame(step / 5), detections(("kettlebell", 0.8, box)))))
+    assert max(shown[12:]) <= 1

@@ -10,7 +10,7 @@ import pytest
 
 COMMANDS = (
     *("up", "demo", "pipeline", "ingest", "usage", "dashboard", "config", "camera", "record", "replay", "truth"),
-    *("events", "dead", "user", "db", "model", "bench"),
+    *("rules", "events", "dead", "user", "db", "model", "bench"),
 )
 
 
