@@ -111,10 +111,12 @@ class Tracker:
         kit: Any = Given()
         likeness: KitLikeness | None = None
         if not given:
-            from pipeline import association  # not on an NVIDIA box: its libraries want another NumPy than pyds
+            from trackers.utils.iou import BIoU  # not on an NVIDIA box: it wants another NumPy than pyds
+
+            from pipeline import association
 
             likeness = association.KitLikeness(_KIT_BUFFER)  # people have one label, and do not lie about
-            person = association.byte_track(association.BIoU(_PERSON_BUFFER), confidence, fps, LOST_SECONDS)
+            person = association.byte_track(BIoU(_PERSON_BUFFER), confidence, fps, LOST_SECONDS)
             kit = association.byte_track(likeness, confidence, fps, LOST_SECONDS)
         self._groups = (
             _Group(person, confidence, whole_box=False, likeness=None),
