@@ -1,4 +1,4 @@
-"""The long test of `make soak`: eight real RTSP cameras, one killed every quarter of a minute, and nothing grows or slows.
+"""The long test of `make soak`: eight real RTSP cameras, one killed every 16 s, and nothing grows or slows.
 
 SOAK_SECONDS (600) and SOAK_ENGINE (gstreamer, or opencv) change it. It prints a row each time.
 """
