@@ -1,24 +1,40 @@
-"""The HTTP API, version 1: sessions, live state and equipment, described by an OpenAPI document."""
+"""The HTTP API, version 1: all that the pages show, described by an OpenAPI document."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from apiflask import APIBlueprint, abort
+from flask import Response, request
+from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard import database, equipment
+from dashboard.api_access import LIMIT, PREFIX, who
 from dashboard.context import current
-from dashboard.session_query import page, read_filter
+from dashboard.live.cameras import Tile
+from dashboard.live.views import answer_stream
+from dashboard.security import limiter
+from dashboard.session_query import is_cursor, page, read_filter
 from dashboard.usage_hours import tally
-from spotter.catalog import Language
+from spotter.catalog import Card, Entry, Language
+from spotter.database.tables import UsageSessionRow
 from spotter.events import UtcTime
 
-PREFIX = "/api/v1"
 SPEC_PATH = f"{PREFIX}/openapi.json"
 
+STREAMED: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+    200: {
+        "description": "`camera`, `use` and `health` events, each with the newest document; `ping` between them",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
 bp = APIBlueprint("api", __name__, url_prefix=PREFIX, tag="Spotter")
+limiter.limit(LIMIT, key_func=who)(bp)
 
 
 class SessionQuery(BaseModel):
@@ -86,6 +102,32 @@ class LiveOut(BaseModel):
     open_sessions: int
 
 
+class CamerasOut(BaseModel):
+    """Every camera."""
+
+    cameras: list[CameraOut]
+
+
+class CatalogueQuery(BaseModel):
+    """In which language."""
+
+    language: Language = "en"
+
+
+class CatalogueEntryOut(BaseModel):
+    """What the catalogue says about a label."""
+
+    label: str
+    equipment: bool = Field(description="false for what is detected but not used, such as a person")
+    card: Card
+
+
+class CatalogueOut(BaseModel):
+    """Every label that the catalogue knows."""
+
+    entries: list[CatalogueEntryOut]
+
+
 class EquipmentQuery(BaseModel):
     """Of which days, in which language."""
 
@@ -118,26 +160,22 @@ def sessions(query: SessionQuery) -> SessionsOut:
     """Usage sessions, newest first, page by page."""
     context = current()
     wanted, problems = read_filter(query.model_dump(by_alias=True), context.settings.site, context.zone)
+    if query.cursor and not is_cursor(query.cursor):
+        problems.append("“cursor” is not the `next` of a page.")
     if problems:
         abort(422, " ".join(problems))
     found = page(database.session(), wanted, query.cursor or None, query.limit)
-    rows = [
-        SessionOut(
-            session=row.id,
-            site=row.site,
-            equipment=row.equipment,
-            unit=row.unit,
-            zone=row.zone,
-            cameras=row.cameras,
-            started=row.started_at,
-            ended=row.ended_at,
-            active_seconds=row.active_seconds,
-            confidence=row.confidence,
-            ended_by=row.ended_by,
-        )
-        for row in found.rows
-    ]
-    return SessionsOut(sessions=rows, next=found.older)
+    return SessionsOut(sessions=[_session(row) for row in found.rows], next=found.older)
+
+
+@bp.get("/sessions/<session>")
+@bp.output(SessionOut)
+def one_session(session: str) -> SessionOut:
+    """One usage session."""
+    row = database.session().get(UsageSessionRow, session) if "\0" not in session else None
+    if row is None or row.site != current().settings.site:
+        abort(404, "There is no such session here.")
+    return _session(row)
 
 
 @bp.get("/live")
@@ -148,9 +186,52 @@ def live() -> LiveOut:
     return LiveOut(
         now=datetime.now(timezone.utc),
         parts=[PartOut(part=part.part, state=part.state, reason=part.reason) for part in watcher.parts()],
-        cameras=[CameraOut.model_validate(tile.document()) for tile in watcher.tiles()],
+        cameras=[_camera(tile) for tile in watcher.tiles()],
         open_sessions=watcher.open_sessions(),
     )
+
+
+@bp.get("/events")
+@bp.doc(responses=STREAMED)
+def events() -> ResponseReturnValue:
+    """Changes of the live state as server-sent events; a reader that sends `Last-Event-ID` misses none."""
+    return answer_stream()
+
+
+@bp.get("/cameras")
+@bp.output(CamerasOut)
+def cameras() -> CamerasOut:
+    """Every camera with its health and what it sees."""
+    return CamerasOut(cameras=[_camera(tile) for tile in current().watcher.tiles()])
+
+
+@bp.get("/cameras/<camera>")
+@bp.output(CameraOut)
+def one_camera(camera: str) -> CameraOut:
+    """One camera with its health and what it sees."""
+    found = next((tile for tile in current().watcher.tiles() if tile.camera == camera), None)
+    if found is None:
+        abort(404, "There is no such camera here.")
+    return _camera(found)
+
+
+@bp.get("/catalogue")
+@bp.input(CatalogueQuery, location="query", arg_name="query")
+@bp.output(CatalogueOut)
+def catalogue(query: CatalogueQuery) -> CatalogueOut:
+    """Every label that the catalogue knows: name, purpose, steps, what to mind."""
+    return CatalogueOut(entries=[_entry(entry, query.language) for entry in current().catalog])
+
+
+@bp.get("/catalogue/<label>")
+@bp.input(CatalogueQuery, location="query", arg_name="query")
+@bp.output(CatalogueEntryOut)
+def catalogue_entry(label: str, query: CatalogueQuery) -> CatalogueEntryOut:
+    """What the catalogue says about one label."""
+    entry = current().catalog.get(label)
+    if entry is None:
+        abort(404, "The catalogue has no such label.")
+    return _entry(entry, query.language)
 
 
 @bp.get("/equipment")
@@ -174,3 +255,42 @@ def equipment_use(query: EquipmentQuery) -> EquipmentsOut:
         for kind in kinds
     ]
     return EquipmentsOut(equipment=figures)
+
+
+@bp.after_request
+def _tag(response: Response) -> Response:
+    """Give a whole answer its ETag, and leave it out where the reader has it already."""
+    if response.status_code == 200 and not response.is_streamed:
+        body = response.get_json(silent=True)
+        if isinstance(body, dict) and "now" in body:  # the clock goes on while nothing changes
+            text = json.dumps({name: value for name, value in body.items() if name != "now"}, sort_keys=True)
+            response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32], weak=True)
+        else:
+            response.add_etag()
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.make_conditional(request)
+    return response
+
+
+def _session(row: UsageSessionRow) -> SessionOut:
+    return SessionOut(
+        session=row.id,
+        site=row.site,
+        equipment=row.equipment,
+        unit=row.unit,
+        zone=row.zone,
+        cameras=row.cameras,
+        started=row.started_at,
+        ended=row.ended_at,
+        active_seconds=row.active_seconds,
+        confidence=row.confidence,
+        ended_by=row.ended_by,
+    )
+
+
+def _camera(tile: Tile) -> CameraOut:
+    return CameraOut.model_validate(tile.document())
+
+
+def _entry(entry: Entry, language: Language) -> CatalogueEntryOut:
+    return CatalogueEntryOut(label=entry.label, equipment=entry.equipment, card=entry.card(language))

@@ -14,13 +14,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import spotter
-from dashboard import api, auth, charts, database, equipment, health, keys, language, security, sessions
+from dashboard import (
+    api,
+    api_access,
+    api_document,
+    auth,
+    charts,
+    database,
+    equipment,
+    health,
+    keys,
+    language,
+    problems,
+    reference,
+    security,
+    sessions,
+)
 from dashboard.context import Context, attach, current
 from dashboard.language import mark
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
 from dashboard.live.watcher import Watcher
-from dashboard.people import account, join
+from dashboard.people import account, join, token_views
 from dashboard.people import views as people
 from spotter import catalog
 from spotter.database.engine import open_database
@@ -49,7 +64,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     """
     app = APIFlask(
         __name__,
-        title="Spotter",
+        title=api_document.TITLE,
         version=spotter.__version__,
         spec_path=api.SPEC_PATH,
         docs_path=None,
@@ -73,8 +88,19 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     health.init_app(app, context)
     auth.init_app(app)
     charts.init_app(app)
-    for blueprint in (live.bp, sessions.bp, equipment.bp, account.bp, join.bp, people.bp, api.bp):
+    for blueprint in (
+        live.bp,
+        sessions.bp,
+        equipment.bp,
+        account.bp,
+        join.bp,
+        people.bp,
+        token_views.bp,
+        reference.bp,
+        api.bp,
+    ):
         app.register_blueprint(blueprint)
+    api_document.init_app(app)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(SQLAlchemyError, _explain_database)
     app.context_processor(_common)
@@ -93,13 +119,15 @@ def _common() -> dict[str, Any]:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith(("/api/", "/live/", "/cameras/"))
+    return request.path.startswith(("/live/", "/cameras/"))
 
 
 def _explain_http(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400 or error.response is not None:
         return error
+    if api_access.is_api():
+        return problems.of_http(error)
     title, advice = _EXPLAINED.get(code, _UNEXPLAINED)
     if _wants_json():
         return jsonify(status=code, title=title, detail=error.description), code
@@ -113,6 +141,8 @@ def _explain_database(error: SQLAlchemyError) -> ResponseReturnValue:
     advice = mark("Nothing is lost: the camera boxes keep what it misses.")
     # Nobody can be known as signed in without the database, so only the one reason without an address is shown.
     detail = reason if reason == database.MISSING_TABLES else None
+    if api_access.is_api():
+        return problems.problem(503, gettext(title))
     if _wants_json():
         return jsonify(status=503, title=title), 503
     shown = {"title": gettext(title), "advice": gettext(advice), "detail": gettext(detail) if detail else None}

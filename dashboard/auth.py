@@ -28,7 +28,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wtforms import PasswordField, StringField, SubmitField
 from wtforms.validators import DataRequired, EqualTo, Length
 
-from dashboard import database, rights, users
+from dashboard import api_access, database, rights, users
 from dashboard.context import current
 from dashboard.keys import SetupLink
 from dashboard.people import audit, lockout, sign_ins, two_step
@@ -176,6 +176,8 @@ def _require_right() -> ResponseReturnValue | None:
     """Refuse by default: what `rights.RIGHTS` does not give to a role, it may not ask for."""
     if rights.is_open():
         return None
+    if api_access.is_api() and request.authorization is not None:
+        return api_access.judge_token()
     user = person()
     if user is not None:
         if not rights.may(user.role, request.endpoint):

@@ -23,7 +23,7 @@ NAMES: dict[str, str] = {
 
 EXPLAINED: dict[Role, str] = {
     "owner": mark("everything, and who else may do what"),
-    "trainer": mark("everything but people and the log"),
+    "trainer": mark("everything but people, tokens and the log"),
     "viewer": mark("the live page and the figures, but no single session"),
 }
 
@@ -72,11 +72,42 @@ RIGHTS: dict[str, frozenset[str]] = {
     "people.all_sign_ins": OWNERS,
     "people.end_sign_in": OWNERS,
     "people.log": OWNERS,
+    "tokens.index": OWNERS,
+    "tokens.issue": OWNERS,
+    "tokens.revoke": OWNERS,
     "openapi.spec": VIEWERS,
+    "reference.page": VIEWERS,
     "api.sessions": TRAINERS,
+    "api.one_session": TRAINERS,
     "api.live": VIEWERS,
+    "api.events": VIEWERS,
+    "api.cameras": VIEWERS,
+    "api.one_camera": VIEWERS,
     "api.equipment_use": VIEWERS,
+    "api.catalogue": VIEWERS,
+    "api.catalogue_entry": VIEWERS,
 }
+
+SCOPES: dict[str, str] = {
+    "sessions:read": mark("single sessions"),
+    "live:read": mark("what goes on now, and cameras"),
+    "equipment:read": mark("how much equipment is used"),
+}
+"""What a token of the API may be given."""
+
+NEEDED_SCOPE: dict[str, str | None] = {
+    "openapi.spec": None,
+    "api.sessions": "sessions:read",
+    "api.one_session": "sessions:read",
+    "api.live": "live:read",
+    "api.events": "live:read",
+    "api.cameras": "live:read",
+    "api.one_camera": "live:read",
+    "api.equipment_use": "equipment:read",
+    "api.catalogue": None,
+    "api.catalogue_entry": None,
+}
+"""What a token needs for each route; None: any token will do. What is not in it no token opens."""
 
 
 def may(role: str, endpoint: str | None) -> bool:

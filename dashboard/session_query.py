@@ -117,6 +117,11 @@ def known_equipment(session: Session, site: str, most: int = 200) -> list[str]:
     return known
 
 
+def is_cursor(text: str) -> bool:
+    """Whether `text` is a cursor that `page` gave."""
+    return _read_cursor(text) is not None
+
+
 def _cursor(row: UsageSessionRow) -> str:
     return base64.urlsafe_b64encode(f"{row.started_at.isoformat()} {row.id}".encode()).decode().rstrip("=")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ class Board:
         self._version = 0
         self._documents: dict[str, tuple[int, str]] = {}
         self._closed = False
+        self.epoch = secrets.token_hex(6)
+        """Names this board: a version means something only on the board that gave it."""
 
     @property
     def closed(self) -> bool:

@@ -54,11 +54,22 @@ def page() -> str:
 @bp.get("/live/events")
 def events() -> ResponseReturnValue:
     """Server-sent events: `camera`, `use` and `health` with the newest document, `ping` when nothing changes."""
+    return answer_stream()
+
+
+def answer_stream() -> ResponseReturnValue:
+    """The stream from where the reader's `Last-Event-ID` was, or from the beginning: then everything comes once.
+
+    Between two readings only the newest document of a key is kept, so a reader misses no state, however long it was
+    away, but may miss one that came and went.
+    """
     watcher = current().watcher
     watcher.ensure_started()
     if not _streams.acquire(blocking=False):
-        return {"status": 503, "title": "Too many open pages; ask for the state instead"}, 503
-    response = Response(_stream(watcher.board), mimetype="text/event-stream")
+        abort(503, "There are too many open streams; ask for the state instead.")
+    board = watcher.board
+    response = Response(_stream(board, _version_of(request.headers.get("Last-Event-ID", ""), board)))
+    response.mimetype = "text/event-stream"
     response.call_on_close(_streams.release)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return response
@@ -106,19 +117,28 @@ def _names() -> dict[str, tuple[str, str]]:
     return {label: (card.name, card.plural) for label, card in cards.items()}
 
 
-def _stream(board: Board) -> Iterator[str]:
+def _version_of(event_id: str, board: Board) -> int:
+    """The version that a reader has seen; 0 for one of another process or a made-up one, which gets everything."""
+    epoch, _, version = event_id.partition("-")
+    known = epoch == board.epoch and version.isascii() and version.isdecimal() and len(version) < 16
+    return int(version) if known else 0
+
+
+def _stream(board: Board, version: int) -> Iterator[str]:
     yield "retry: 2000\n\n"
-    version, end = 0, time.monotonic() + STREAM_SECONDS
+    end = time.monotonic() + STREAM_SECONDS
     while not board.closed and time.monotonic() < end:
         update = board.since(version, PING_SECONDS)
         version = update.version
-        yield _spoken(update)
+        yield _spoken(update, board.epoch)
 
 
-def _spoken(update: Update) -> str:
+def _spoken(update: Update, epoch: str) -> str:
     # json.dumps never writes a bare line break, so a document is one `data:` line.
     lines = [f"event: {key.partition(':')[0]}\ndata: {text}\n\n" for key, text in update.documents]
-    return "".join((*lines, f"event: ping\ndata: {json.dumps({'now': _now()})}\n\n"))
+    # The id comes last, so that a reader which is cut off in between gets the documents before it again.
+    ping = f"event: ping\nid: {epoch}-{update.version}\ndata: {json.dumps({'now': _now()})}\n\n"
+    return "".join((*lines, ping))
 
 
 def _now() -> str:

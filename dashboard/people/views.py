@@ -36,6 +36,8 @@ ACTIONS = {
     "password_changed": mark("changed the password of"),
     "two_step_on": mark("turned two-step sign-in on for"),
     "two_step_off": mark("turned two-step sign-in off for"),
+    "token_issued": mark("made the API token"),
+    "token_revoked": mark("revoked the API token"),
     "sign_in_ended": mark("ended a sign-in of"),
     "sign_ins_ended": mark("ended the other sign-ins of"),
 }

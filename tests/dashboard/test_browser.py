@@ -25,7 +25,16 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 ]
-PEOPLE = ("/people", "/people/sign-ins", "/people/log", "/account", "/account/two-step", "/join/x")
+PEOPLE = (
+    "/people",
+    "/people/sign-ins",
+    "/people/log",
+    "/people/tokens",
+    "/api",
+    "/account",
+    "/account/two-step",
+    "/join/x",
+)
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 
 # One grey pixel; what a camera box sends is larger and blurred.

@@ -57,9 +57,19 @@ people.withdraw               POST  ---y-
 people.all_sign_ins           GET   ---y-
 people.end_sign_in            POST  ---y-
 people.log                    GET   ---y-
+tokens.index                  GET   ---y-
+tokens.issue                  POST  ---y-
+tokens.revoke                 POST  ---y-
 openapi.spec                  GET   -yyy-
+reference.page                GET   -yyy-
 api.sessions                  GET   --yy-
+api.one_session               GET   --yy-
 api.live                      GET   -yyy-
+api.events                    GET   -yyy-
+api.cameras                   GET   -yyy-
+api.one_camera                GET   -yyy-
+api.catalogue                 GET   -yyy-
+api.catalogue_entry           GET   -yyy-
 api.equipment_use             GET   -yyy-
 """
 COLUMNS = ("stranger", "viewer", "trainer", "owner", "kiosk")

@@ -1,0 +1,48 @@
+"""The API's page: every operation with its parameters, to be tried in the browser. Made from the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from apiflask import APIFlask
+from flask import Blueprint, current_app, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from dashboard.rights import NEEDED_SCOPE
+
+bp = Blueprint("reference", __name__)
+
+
+@bp.get("/api")
+def page() -> ResponseReturnValue:
+    """What the API gives, and a button to try it as oneself."""
+    spec = cast("dict[str, Any]", cast(APIFlask, current_app).spec)
+    operations = [
+        _shown(path, operation) for path, operations in spec["paths"].items() for operation in [operations["get"]]
+    ]
+    return render_template(
+        "api/reference.html",
+        operations=operations,
+        document=url_for("openapi.spec"),
+        about=spec["info"]["description"],
+        streaming=url_for("api.events"),
+    )
+
+
+def _shown(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "path": path,
+        "identity": operation["operationId"],
+        "summary": operation.get("summary", ""),
+        "scope": NEEDED_SCOPE[f"api.{operation['operationId']}"],
+        "parameters": [
+            {
+                "name": parameter["name"],
+                "where": parameter["in"],
+                "description": parameter.get("description") or parameter["schema"].get("description", ""),
+                "required": parameter.get("required", False),
+            }
+            for parameter in operation.get("parameters", [])
+            if parameter["in"] in ("query", "path")
+        ],
+    }
