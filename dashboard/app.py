@@ -19,11 +19,14 @@ from dashboard import (
     api_access,
     api_document,
     auth,
+    cards,
     charts,
     database,
     equipment,
     health,
+    identify,
     keys,
+    kiosk,
     language,
     problems,
     reference,
@@ -88,10 +91,13 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     health.init_app(app, context)
     auth.init_app(app)
     charts.init_app(app)
+    cards.init_app(app)
+    identify.init_app(app)
     for blueprint in (
         live.bp,
         sessions.bp,
         equipment.bp,
+        kiosk.bp,
         account.bp,
         join.bp,
         people.bp,

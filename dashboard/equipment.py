@@ -81,6 +81,7 @@ def card(label: str) -> ResponseReturnValue:
     return render_template(
         "equipment/card.html",
         label=label,
+        entry=entry,
         card=entry.card(chosen()),
         use=kinds[0] if kinds else EquipmentUse(label),
         length=length,

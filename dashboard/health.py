@@ -95,7 +95,7 @@ def init_app(app: Flask, context: Context) -> None:
         endpoint = request.endpoint or "none"
         method = request.method if request.method in ("GET", "HEAD", "POST") else "other"
         requests.labels(method, endpoint, str(response.status_code)).inc()
-        if endpoint != "live.events" and "request_began" in g:
+        if endpoint not in ("live.events", "kiosk.events") and "request_began" in g:
             seconds.labels(endpoint).observe(time.perf_counter() - g.request_began)
         return response
 

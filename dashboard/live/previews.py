@@ -1,4 +1,4 @@
-"""Asks cameras for previews over MQTT while somebody looks at them, and only then."""
+"""The connection to the broker: asks cameras for previews while somebody looks at them, hears what kiosks are shown."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
 from dashboard.language import mark
+from dashboard.live.held import Held
 from dashboard.live.parts import Part, degraded, fine
 from spotter import topics
 from spotter.errors import SpotterError
@@ -29,8 +31,8 @@ REPEAT_SECONDS = 3.0
 class Previews:
     """One connection to the broker for all pages of this process."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._site = settings.site
+    def __init__(self, settings: Settings, held: Held) -> None:
+        self._site, self._held = settings.site, held
         self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
         self._client: MqttClient | None = None
@@ -42,9 +44,16 @@ class Previews:
             return
         try:
             name = f"spotter-dashboard-{settings.site}-{os.getpid()}-{secrets.token_hex(4)}"
-            self._client = MqttClient(settings.mqtt, name)
+            self._client = MqttClient(settings.mqtt, name, on_connect=self._subscribe, on_message=self._hear)
         except SpotterError as error:
             self._trouble = str(error)
+
+    def _subscribe(self) -> None:
+        if self._client is not None:
+            self._client.subscribe(self._held.topic)
+
+    def _hear(self, topic: str, payload: bytes, _: Callable[[], None]) -> None:
+        self._held.take(topic, payload)
 
     def start(self) -> None:
         """Connect in the background."""

@@ -53,22 +53,22 @@ def page() -> str:
 
 @bp.get("/live/events")
 def events() -> ResponseReturnValue:
-    """Server-sent events: `camera`, `use` and `health` with the newest document, `ping` when nothing changes."""
+    """Server-sent events: `camera`, `held`, `use` and `health` with the newest document; `ping` at least."""
     return answer_stream()
 
 
-def answer_stream() -> ResponseReturnValue:
+def answer_stream(keys: frozenset[str] | None = None) -> ResponseReturnValue:
     """The stream from where the reader's `Last-Event-ID` was, or from the beginning: then everything comes once.
 
     Between two readings only the newest document of a key is kept, so a reader misses no state, however long it was
-    away, but may miss one that came and went.
+    away, but may miss one that came and went. Only the documents under `keys`, where they are given.
     """
     watcher = current().watcher
     watcher.ensure_started()
     if not _streams.acquire(blocking=False):
         abort(503, "There are too many open streams; ask for the state instead.")
     board = watcher.board
-    response = Response(_stream(board, _version_of(request.headers.get("Last-Event-ID", ""), board)))
+    response = Response(_stream(board, _version_of(request.headers.get("Last-Event-ID", ""), board), keys))
     response.mimetype = "text/event-stream"
     response.call_on_close(_streams.release)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -78,9 +78,14 @@ def answer_stream() -> ResponseReturnValue:
 @bp.get("/live/state")
 def state() -> ResponseReturnValue:
     """The same as one document: `{"now": …, "events": [[event, document], …]}`."""
+    return current_state()
+
+
+def current_state(keys: frozenset[str] | None = None) -> dict[str, object]:
+    """The board as one document."""
     watcher = current().watcher
     watcher.ensure_started()
-    documents = watcher.board.since(0, timeout=0).documents
+    documents = _only(watcher.board.since(0, timeout=0), keys).documents
     return {"now": _now(), "events": [[key.partition(":")[0], json.loads(text)] for key, text in documents]}
 
 
@@ -117,6 +122,12 @@ def _names() -> dict[str, tuple[str, str]]:
     return {label: (card.name, card.plural) for label, card in cards.items()}
 
 
+def _only(update: Update, keys: frozenset[str] | None) -> Update:
+    if keys is None:
+        return update
+    return Update(update.version, tuple(one for one in update.documents if one[0] in keys))
+
+
 def _version_of(event_id: str, board: Board) -> int:
     """The version that a reader has seen; 0 for one of another process or a made-up one, which gets everything."""
     epoch, _, version = event_id.partition("-")
@@ -124,13 +135,16 @@ def _version_of(event_id: str, board: Board) -> int:
     return int(version) if known else 0
 
 
-def _stream(board: Board, version: int) -> Iterator[str]:
+def _stream(board: Board, version: int, keys: frozenset[str] | None) -> Iterator[str]:
     yield "retry: 2000\n\n"
-    end = time.monotonic() + STREAM_SECONDS
+    end, spoke = time.monotonic() + STREAM_SECONDS, 0.0
     while not board.closed and time.monotonic() < end:
         update = board.since(version, PING_SECONDS)
         version = update.version
-        yield _spoken(update, board.epoch)
+        wanted, now = _only(update, keys), time.monotonic()
+        if keys is None or wanted.documents or now - spoke >= PING_SECONDS:
+            spoke = now
+            yield _spoken(wanted, board.epoch)
 
 
 def _spoken(update: Update, epoch: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from dashboard.live.board import Board
 from dashboard.live.cameras import Tile
 from dashboard.live.database_watch import DatabaseWatch
+from dashboard.live.held import Held
 from dashboard.live.parts import Part
 from dashboard.live.previews import Previews
 from dashboard.live.redis_watch import RedisWatch
@@ -31,7 +32,7 @@ class Watcher:
 
     def __init__(self, settings: Settings, engine: Engine, client: redis.Redis | None, catalog: Catalog) -> None:
         self.board = Board()
-        self.previews = Previews(settings)
+        self.previews = Previews(settings, Held(settings.site, self.board))
         self._database = DatabaseWatch(settings.site, engine, catalog, self.board)
         self._redis = RedisWatch(settings, client, catalog, self.board, self._database.nudge)
         self._lock = threading.Lock()

@@ -274,6 +274,13 @@ class DashboardSettings(Section):
 
     host: str = Field("127.0.0.1", title="Host", description="0.0.0.0 lets other devices of the network in")
     port: int = Field(8000, ge=0, le=65535, title="Port", description="0 takes a free one")
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+/?$",
+        title="Address",
+        description="where phones reach the dashboard, such as http://gym-box:8000, for QR codes; "
+        "unless given, the address at which the page that shows the code was opened",
+    )
 
 
 class Settings(Section):

@@ -39,6 +39,15 @@ live.state                    GET   -yyy-
 live.preview                  GET   -yyy-
 equipment.index               GET   -yyy-
 equipment.card                GET   -yyy-
+cards.index                   GET   yyyyy
+cards.card                    GET   yyyyy
+cards.qr                      GET   yyyyy
+identify.page                 GET   yyyyy
+identify.answer               POST  yyyyy
+kiosk.index                   GET   -yyyy
+kiosk.page                    GET   -yyyy
+kiosk.events                  GET   -yyyy
+kiosk.state                   GET   -yyyy
 sessions.index                GET   --yy-
 sessions.download             GET   --yy-
 account.index                 GET   -yyy-

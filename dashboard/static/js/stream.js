@@ -5,7 +5,7 @@ const SILENT_MS = 11000; // almost three pings that did not come
 const RETRY_MS = 2000;
 
 export function openStream(places, on) {
-  const kinds = ["camera", "use", "health"];
+  const kinds = ["camera", "held", "use", "health"].filter((kind) => on[kind]);
   let source = null;
   let heardAt = performance.now();
   let live = false;
