@@ -79,6 +79,7 @@ class Namer:
             (found,) = self._opened().detect([image])
         finally:
             self._turn.release()
+        assert found.confidence is not None  # a detector's boxes have scores
         seen = [
             Seen(str(label), float(score), tuple(float(edge) for edge in box))
             for label, score, box in zip(found.data["class_name"], found.confidence, found.xyxy, strict=True)

@@ -47,9 +47,9 @@ class Spoken(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        if tag in ("code", "pre", "script", "style") or named.get("data-untranslated") is not None:
+        if tag in ("code", "pre", "script", "style") or "data-untranslated" in named:
             self._silent.append(tag)
-        if tag in ("meta", "link") or (tag == "input" and named.get("type") != "submit"):
+        if self._silent or tag in ("meta", "link") or (tag == "input" and named.get("type") != "submit"):
             return
         if tag == "option" and named.get("value"):
             named.pop("value")

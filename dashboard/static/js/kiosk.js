@@ -3,7 +3,7 @@ import { openStream } from "./stream.js";
 import { t } from "./text.js";
 
 const ASLEEP_MS = Number(new URLSearchParams(location.search).get("sleep") ?? 60) * 1000;
-const GONE_MS = 3000; // an item that the camera has not seen for so long is gone, whatever was said of it last
+const GONE_MS = 3000; // an item that the camera does not see for so long is gone, whatever was said of it last
 const UNSURE_MS = 700; // a doubt that is cleared up at once is not worth a screen
 const SMALLEST = 60; // per cent; below it a card is left to scroll
 const TURN_MS = 12000; // how long a language stays when both are shown by turns
@@ -20,8 +20,9 @@ let wanted = "idle"; // idle, unsure or a label
 let shown = "";
 let online = false;
 let live = false;
-let presentAt = performance.now(); // somebody or something was in view, or touched the screen
-let kitAt = 0;
+let present = false; // somebody or something is in view
+let presentAt = performance.now(); // or was last, or touched the screen
+let goneAt = 0; // since when no item is in view; null while one is
 let doubt = null;
 
 function remembered() { try { return localStorage.getItem("kiosk-language"); } catch { return null; } }
@@ -86,7 +87,7 @@ function draw() {
 
 function decide() {
   const now = performance.now();
-  const there = live && online && now - kitAt < GONE_MS;
+  const there = live && online && (goneAt === null || now - goneAt < GONE_MS);
   if (doubt !== null && !(held.state === "unsure" && there)) { clearTimeout(doubt); doubt = null; }
   if (held.state === "recognised" && there) wanted = held.label;
   else if (held.state === "unsure" && there) {
@@ -98,7 +99,7 @@ function decide() {
 }
 
 function watch() {
-  const asleep = performance.now() - presentAt > ASLEEP_MS && wanted === "idle";
+  const asleep = !(present && online) && performance.now() - presentAt > ASLEEP_MS && wanted === "idle";
   body.classList.toggle("asleep", asleep);
   const text = !live ? t("Not live") : !online ? t("The camera is not ready.") : "";
   if (notice.textContent !== text) notice.textContent = text;
@@ -110,14 +111,17 @@ openStream(places, {
   camera: (tile) => {
     online = !tile.gone && (tile.state === "online" || tile.state === "degraded");
     const objects = tile.objects ?? [];
-    if (objects.length > 0) presentAt = performance.now();
-    if (objects.some((one) => one.label !== "person")) kitAt = performance.now();
+    const now = performance.now();
+    // Scenes come seldom while nothing moves: what was in the newest one is there until another says so.
+    if (present || objects.length > 0) presentAt = now;
+    present = objects.length > 0;
+    goneAt = objects.some((one) => one.label !== "person") ? null : (goneAt ?? now);
     decide();
   },
   held: (told) => {
     held = told;
     // What is on the board when the page opens may be old; what is told from then on is seen at this moment.
-    if (live && told.state !== "none") { kitAt = performance.now(); presentAt = kitAt; }
+    if (live && told.state !== "none") { presentAt = performance.now(); if (goneAt !== null) goneAt = presentAt; }
     decide();
   },
   now: () => {},
@@ -125,7 +129,7 @@ openStream(places, {
   lost: () => { live = false; decide(); },
 });
 
-setInterval(() => { if (performance.now() - kitAt >= GONE_MS) decide(); else watch(); }, 500);
+setInterval(decide, 500);
 setInterval(() => {
   if (body.dataset.language !== "both") return;
   turn(languages[(languages.indexOf(document.documentElement.lang) + 1) % languages.length]);
