@@ -28,7 +28,7 @@ SPEC_PATH = f"{PREFIX}/openapi.json"
 
 STREAMED: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
     200: {
-        "description": "`camera`, `use` and `health` events, each with the newest document; `ping` between them",
+        "description": "`camera`, `held`, `use` and `health` events, with the newest document each; `ping` between",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
