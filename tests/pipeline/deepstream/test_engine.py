@@ -24,7 +24,7 @@ except pytest.skip.Exception as missing:
     pytest.skip(str(missing), allow_module_level=True)
 pytest.importorskip("onnx", reason="onnx is not installed")
 
-from consumers.cli import replay
+from consumers.tools import replay
 from pipeline.capture import Frame, Sampler, open_capture
 from pipeline.deepstream import strict_pyds
 from pipeline.deepstream.engine import DeepStreamEngine
