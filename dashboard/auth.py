@@ -50,7 +50,7 @@ from many addresses run into `people.lockout`."""
 SECOND_STEP_SECONDS = 300
 _HALF = "half_signed_in"
 
-HOMES = {"owner": "live.page", "trainer": "live.page", "viewer": "live.page"}
+HOMES = {"owner": "live.page", "trainer": "live.page", "viewer": "live.page", "kiosk": "kiosk.index"}
 """Where each role begins. A kiosk may sign in as somebody who can do more."""
 
 
@@ -204,7 +204,7 @@ def login() -> ResponseReturnValue:
     """The sign-in page."""
     target = safe_next(request.args.get("next"))
     user = person()
-    if user is not None and user.role in HOMES:
+    if user is not None and user.role != "kiosk":
         return redirect(target or home(user.role))
     form = LoginForm()
     code = 200

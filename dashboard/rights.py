@@ -25,6 +25,7 @@ EXPLAINED: dict[Role, str] = {
     "owner": mark("everything, and who else may do what"),
     "trainer": mark("everything but people, tokens and the log"),
     "viewer": mark("the live page and the figures, but no single session"),
+    "kiosk": mark("a tablet that is a kiosk and nothing else"),
 }
 
 STRANGER = "stranger"

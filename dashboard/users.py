@@ -72,6 +72,11 @@ def join(session: Session, name: str, password: str, role: str, site: str) -> Us
     return _add(session, name, role, site, datetime.now(timezone.utc), _hasher.hash(password))
 
 
+def add_tablet(session: Session, name: str, site: str) -> UserRow:
+    """Add a kiosk's tablet, which no password opens, to be committed by the caller. Raises UserError."""
+    return _add(session, clean_name(name), "kiosk", site, datetime.now(timezone.utc), NO_PASSWORD)
+
+
 def leave(session: Session, user: UserRow, site: str) -> None:
     """Take a user's role and sign-ins at a site; without a role anywhere they go. To be committed by the caller."""
     session.execute(delete(SignInRow).where(SignInRow.user_id == user.id, SignInRow.site == site))

@@ -18,7 +18,7 @@ from dashboard.auth import role_name, somebody
 from dashboard.context import current
 from dashboard.language import mark
 from dashboard.people import audit, invitations, lockout, sign_ins, two_step
-from dashboard.rights import EXPLAINED, PEOPLES_ROLES
+from dashboard.rights import EXPLAINED, PEOPLES_ROLES, ROLES
 from spotter.database.people_tables import EVERY_SITE, InvitationRow, SignInRow, SiteRoleRow, UserRow
 
 bp = Blueprint("people", __name__, url_prefix="/people")
@@ -53,7 +53,7 @@ class InviteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.role.choices = [(role, f"{role_name(role)}: {gettext(EXPLAINED[role])}") for role in PEOPLES_ROLES]
+        self.role.choices = [(role, f"{role_name(role)}: {gettext(EXPLAINED[role])}") for role in ROLES]
 
 
 @bp.get("")
@@ -69,6 +69,9 @@ def invite() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(form), 422
     note = (form.note.data or "").strip()
+    if form.role.data == "kiosk" and not note:
+        form.note.errors = [*form.note.errors, gettext("Give the tablet a name.")]
+        return _page(form), 422
     token = invitations.invite(opened, site, form.role.data, note, user.name, datetime.now(timezone.utc))
     audit.record(opened, site, user.name, "invited", note, role=form.role.data)
     opened.commit()

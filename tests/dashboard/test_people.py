@@ -48,6 +48,24 @@ def test_an_invitation_makes_somebody_what_it_says_and_works_once(app: Flask, gy
     assert ("Tom", "joined", "Tom") in log_of(gym)
 
 
+def test_a_link_makes_a_tablet_a_kiosk_and_nothing_else(app: Flask, gym: Gym) -> None:
+    owner = browser(app, gym, "owner")
+    taken, link = invite(owner, "kiosk", "Olga"), invite(owner, "kiosk", "front desk")
+    tablet = app.test_client()
+    assert "already somebody called Olga" in post(tablet, taken, taken).text
+    assert "front desk" in tablet.get(link).text
+    paired = post(tablet, link, link)
+    assert paired.location == "/kiosk"
+    assert tablet.get("/kiosk", follow_redirects=True).status_code == 200
+    for path in ("/", "/sessions", "/people", "/account", "/api/v1/live", "/live/state"):
+        assert tablet.get(path).status_code == 403, path
+    assert app.test_client().get(link).status_code == 404
+    assert AuthActions(app.test_client()).login("front desk", "!").status_code == 200, "no password opens it"
+    number = next(row.id for row in only(gym, UserRow) if row.name == "front desk")
+    assert post(owner, f"/people/{number}/remove").status_code == 302
+    assert tablet.get("/kiosk").location.startswith("/login")
+
+
 def test_only_an_invitations_hash_is_kept(app: Flask, gym: Gym) -> None:
     token = invite(browser(app, gym, "owner")).rpartition("/")[2]
     (row,) = only(gym, InvitationRow)
@@ -98,7 +116,7 @@ def test_an_invitation_of_another_site_does_not_work_here(app: Flask, gym: Gym) 
 
 def test_nobody_becomes_a_kiosk_or_a_made_up_role_by_a_form(app: Flask, gym: Gym) -> None:
     owner = browser(app, gym, "owner")
-    for role in ("kiosk", "god", ""):
+    for role in ("kiosk", "god", ""):  # a kiosk needs a name
         assert post(owner, "/people/invitations", "/people", role=role).status_code == 422
         assert post(owner, "/people/1/role", role=role).status_code == 400
 
