@@ -20,6 +20,7 @@ from pipeline.capture import VideoInfo, open_capture
 from pipeline.capture.diagnosis import shown
 from pipeline.deepstream.graph import build, wants_new_mux
 from pipeline.deepstream.listed import VERSIONS, problems
+from pipeline.deepstream.model_file import is_jetson
 from pipeline.deepstream.printing import FORMS
 from pipeline.deepstream.printing import shown as shown_graph
 from pipeline.detection import open_finder
@@ -55,7 +56,7 @@ def pipeline(config: Path, metrics_port: int | None, print_graph: bool, form: st
 
 
 def _graph(settings: Settings, form: str) -> str:
-    graph = build(settings, new_mux=wants_new_mux(os.environ))
+    graph = build(settings, new_mux=wants_new_mux(os.environ), jetson=is_jetson())
     wrong = [problem for version in VERSIONS for problem in problems(graph, version)]
     if wrong:
         raise SpotterError("\n".join(wrong))

@@ -64,10 +64,14 @@ class Lane:
             draft = self.watcher.see(frame, detections)
             if draft:
                 self._keep(draft)
-        if self._looked:
-            self._looked(frame, detections)
+        self.show(frame, detections)
         self.processed_at = time.monotonic()
         self.detected.note(self.processed_at)
+
+    def show(self, frame: Frame, detections: sv.Detections) -> None:
+        """Only show a frame, with what was found in it: where its picture comes later than its objects."""
+        if self._looked:
+            self._looked(frame, detections)
 
     def see_nothing(self, time_now: datetime, at: float) -> None:
         """There is no picture; say so if that is due."""

@@ -37,6 +37,10 @@ class Source(Protocol):
     overtaken: Rate
     """Those of them that a newer one replaced before they were looked at."""
 
+    watched: bool
+    """Whether somebody looks at its previews, as the service sets it: where pictures stay in the engine, it fetches
+    some only then, and hands them to `Lane.show`."""
+
     def start(self) -> None:
         """Begin to connect."""
 

@@ -36,11 +36,15 @@ def people_in(detections: sv.Detections, tracker: Tracker, at: float) -> list[ND
 
 
 def make_preview(frame: Frame, people: Iterable[NDArray[np.float32]], *, blur: bool) -> bytes:
-    """The frame as JPEG of at most `WIDTH` pixels, with the boxes of `people` (frame pixels) blurred."""
+    """The frame as JPEG of at most `WIDTH` pixels, with the boxes of `people` (frame pixels) blurred.
+
+    The image may be of another size than the frame: engines make pictures small where that is cheap.
+    """
     width, height = frame.size
     scale = min(1.0, WIDTH / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame.image.copy()
+    fits = frame.image.shape[1::-1] == size
+    image = frame.image.copy() if fits else cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
     if blur:
         for box in people:
             _blur(np.asarray(image, dtype=np.uint8), box * scale)

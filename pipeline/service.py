@@ -126,7 +126,8 @@ class Watch:
 
     def tick(self, now: float) -> None:
         """Judge the camera; say so when it changed, and now and then when not; say when there is no picture."""
-        self._watcher.gate.look_seconds = _WATCHED_LOOK_SECONDS if self.link.watched else LOOK_SECONDS
+        self.feed.watched = self.link.watched
+        self._watcher.gate.look_seconds = _WATCHED_LOOK_SECONDS if self.feed.watched else LOOK_SECONDS
         vitals = self._vitals(now)
         if not has_picture(vitals):
             self.lane.see_nothing(datetime.now(timezone.utc), now)

@@ -23,7 +23,7 @@ class Frame:
     at: float
     """Seconds on a clock that never goes back: what durations are measured with."""
     camera_size: tuple[int, int] | None = None
-    """Width and height of the camera's picture, where an engine keeps it to itself: `image` is then empty."""
+    """Width and height of the camera's picture, where an engine keeps it to itself: `image` is then empty, or small."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -71,6 +71,7 @@ class Feed:
         """Monotonic time of the newest picture of the camera, looked at or not."""
         self.captured, self.offered, self.overtaken = Rate(), Rate(), Rate()
         """Pictures that came; those that were offered to the detector; those that a newer one replaced in the slot."""
+        self.watched = False
         self._capture, self._loop_since = capture, loop_since
         self._detect_fps = detect_fps
         self._wants, self._on_frame = wants, on_frame

@@ -6,9 +6,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
@@ -16,10 +17,11 @@ import supervision as sv
 
 from pipeline.capture.base import Frame
 from pipeline.deepstream import configs, model_file
-from pipeline.deepstream.graph import Graph, core_of, files_of, source_of, wants_new_mux
-from pipeline.deepstream.metadata import Backend, Handover, PydsBackend, SeenFrame
+from pipeline.deepstream.graph import INFER, TRACKER, VIEW, Graph, core_of, files_of, source_of, wants_new_mux
+from pipeline.deepstream.metadata import Backend, Handover, PydsBackend, SeenFrame, SeenObject
 from pipeline.deepstream.running import MainLoop, RunningGraph, gstreamer
 from pipeline.deepstream.source import RETRY_SECONDS, DeepStreamSource
+from pipeline.deepstream.view import Picture, Views
 from spotter.errors import SettingsError, SpotterError
 from spotter.settings import Camera, Settings
 
@@ -50,7 +52,12 @@ class DeepStreamEngine:
         self.error: str | None = None
         self._settings = settings
         gstreamer()
-        self._handover = Handover(backend or PydsBackend(), self._wants)
+        self._jetson = model_file.is_jetson()
+        own = PydsBackend(jetson=self._jetson) if backend is None else backend
+        self._handover = Handover(own, self._wants)
+        self._views: Views | None = None
+        if isinstance(own, PydsBackend):
+            self._views = Views(own, watched=self._watched, due=self._due, let_through=self._let_through)
         self._model = model_file.prepare(settings)
         self._new_mux = wants_new_mux(os.environ)
         self._write_files()
@@ -68,6 +75,11 @@ class DeepStreamEngine:
     def handover(self) -> Handover:
         """What counts lost batches."""
         return self._handover
+
+    @property
+    def views(self) -> Views | None:
+        """What fetches pictures for previews; None where none can be had."""
+        return self._views
 
     def open(
         self, name: str, camera: Camera, *, wants: Callable[[Frame], bool], loop_since: datetime | None
@@ -151,6 +163,10 @@ class DeepStreamEngine:
         if self._stop.is_set():
             return
         log.error("deepstream_failed", error=reason, again_seconds=_RESTART_SECONDS)
+        if self._views is not None and self._views.opened and not self._views.came:
+            # Whatever it says: it failed as the branch for previews was first used. Scenes matter more.
+            log.error("previews_off", error=reason, mend="scenes go on without; send the report of `spotter doctor`")
+            self._views = None
         self.error = reason
         if self._graph is not None and self._playing:
             self._graph.stop()
@@ -169,7 +185,7 @@ class DeepStreamEngine:
             for source in self._sources:
                 source.enter("preparing", BUILDING)
         try:
-            graph = RunningGraph(self._core(), self._handover.probe, self)
+            graph = RunningGraph(self._core(), self._probes(), self)
         except SpotterError as error:
             self.graph_failed(str(error))
             return
@@ -266,6 +282,8 @@ class DeepStreamEngine:
     def _take(self) -> None:
         while not self._stop.is_set():
             taken = self._handover.take(_TAKE_SECONDS)
+            for picture in self._views.take() if self._views is not None else ():
+                self._show(picture)
             if taken is None:
                 continue
             came_at, frames = taken
@@ -282,7 +300,7 @@ class DeepStreamEngine:
         frame = source.frame(seen, came_at)
         source.offered.note(frame.at)
         try:
-            lane.handle(frame, self._detections(source, seen))
+            lane.handle(frame, self._followed(source, seen))
             self.error = self._handover.error
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -290,27 +308,60 @@ class DeepStreamEngine:
                 log.error("frame_failed", camera=source.name, error=reason, exc_info=error)
             self.error = reason
 
-    def _detections(self, source: DeepStreamSource, seen: SeenFrame) -> sv.Detections:
-        """What is followed, in pixels of the camera's picture."""
+    def _show(self, picture: Picture) -> None:
+        """Hand a picture to its camera's lane, where it is blurred as with every engine."""
+        source, seen = picture.source, picture.seen
+        lane = self._lanes.get(source.name)
+        if lane is not None and lane.feed is source:
+            frame = replace(source.frame(seen, picture.at), image=picture.image)
+            lane.show(frame, self._detections(seen, seen.objects or ()))
+
+    def _followed(self, source: DeepStreamSource, seen: SeenFrame) -> sv.Detections:
+        """What is followed, with the numbers of tracks."""
+        found = [one for one in seen.objects or () if one.object_id is not None and one.score >= 0]
+        found = [one for one in found if 0 <= one.class_id < len(self._model.labels)]
+        detections = self._detections(seen, found)
+        detections.tracker_id = np.array([_key(source.lives, one.object_id) for one in found], int)
+        return detections
+
+    def _detections(self, seen: SeenFrame, objects: Sequence[SeenObject]) -> sv.Detections:
+        """Objects of a known class, in pixels of the camera's picture."""
         own = self._settings.deepstream
         scale_x, scale_y = (1.0, 1.0) if self._new_mux else (seen.width / own.width, seen.height / own.height)
         labels = self._model.labels
-        found = [
-            one
-            for one in seen.objects or ()
-            if one.object_id is not None and one.score >= 0 and 0 <= one.class_id < len(labels)
-        ]
+        found = [one for one in objects if 0 <= one.class_id < len(labels)]
         boxes = np.array([(o.left, o.top, o.left + o.width, o.top + o.height) for o in found], np.float32)
         return sv.Detections(
             xyxy=boxes.reshape(-1, 4) * np.array([scale_x, scale_y, scale_x, scale_y], np.float32),
             confidence=np.array([one.score for one in found], np.float32),
             class_id=np.array([one.class_id for one in found], int),
-            tracker_id=np.array([_key(source.lives, one.object_id) for one in found], int),
             data={"class_name": np.array([labels[one.class_id] for one in found], str)},
         )
 
+    def _watched(self) -> bool:
+        """In GStreamer's thread, as the next two."""
+        return any(source.watched for source in self._by_number.copy().values())
+
+    def _due(self, pad_index: int, now: float) -> DeepStreamSource | None:
+        source = self._by_number.get(pad_index)
+        return source if source is not None and source.shows(now) else None
+
+    def _let_through(self, is_open: bool) -> None:
+        graph = self._graph
+        if graph is not None:
+            graph.open_view(is_open)
+
     def _core(self) -> Graph:
-        return core_of(self._settings, files_of(self._settings), new_mux=self._new_mux)
+        files = files_of(self._settings)
+        view = self._views is not None
+        return core_of(self._settings, files, new_mux=self._new_mux, jetson=self._jetson, view=view)
+
+    def _probes(self) -> list[tuple[str, Callable[[Any, Any], Any]]]:
+        probes: list[tuple[str, Callable[[Any, Any], Any]]] = [(TRACKER, self._handover.probe)]
+        if self._views is not None:
+            views = self._views
+            probes += [(INFER, views.detected), (TRACKER, views.followed), (VIEW, views.converted)]
+        return probes
 
     def _write_files(self) -> None:
         files = files_of(self._settings)

@@ -1,6 +1,10 @@
 """The graph as data: elements, their properties with the reason of each, and links.
 
-    nvurisrcbin (one a camera) -> nvstreammux -> queue -> nvinfer -> nvtracker -> queue -> fakesink
+    nvurisrcbin (one a camera) -> nvstreammux -> queue -> nvinfer -> nvtracker -> tee -> queue -> fakesink
+                                                                               |
+                                       previews, while somebody watches:    valve -> queue -> nvvideoconvert -> fakesink
+
+The branch for previews is behind the tracker: before it, the tracker would write into what the branch reads. It is
 
 It is printed, checked against property lists and built from the same description.
 """
@@ -16,8 +20,11 @@ from spotter.errors import SettingsError
 from spotter.settings import Camera, Settings
 
 MUX, INFER, TRACKER, SINK = "mux", "infer", "tracker", "sink"
-PROBED = TRACKER
-"""The element behind which metadata is read: its source pad."""
+VALVE, VIEW = "view-valve", "view-caps"
+"""What lets a batch through to the branch for previews, and behind which its pictures are read."""
+
+VIEW_WIDTH = 640
+"""Of a preview's picture, in pixels; `pipeline.preview.WIDTH`, which can't be imported without OpenCV."""
 
 MOST_FPS = 25.0
 """A camera's usual rate: a batch waits for the slower ones no longer than one of its frames lasts."""
@@ -25,7 +32,7 @@ MOST_FPS = 25.0
 RECONNECT_SECONDS = 5
 """nvurisrcbin opens a camera anew when it was silent for so long; zero would switch that off."""
 
-_TCP, _DEVICE_MEMORY, _LEAK_OLDEST = 4, 0, 2
+_TCP, _DEVICE_MEMORY, _UNIFIED_MEMORY, _LEAK_OLDEST = 4, 0, 3, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +104,16 @@ def files_of(settings: Settings) -> Files:
     return Files(folder / "infer.txt", tracker, library)
 
 
-def build(settings: Settings, *, new_mux: bool = False) -> Graph:
+def build(settings: Settings, *, new_mux: bool = False, jetson: bool = False) -> Graph:
     """The whole graph, with a source for every camera in the settings."""
-    core = core_of(settings, files_of(settings), new_mux=new_mux)
+    core = core_of(settings, files_of(settings), new_mux=new_mux, jetson=jetson)
     sources = [source_of(number, camera, settings) for number, camera in enumerate(settings.cameras.values())]
     links = [link_of(number) for number in range(len(sources))]
     return Graph((*sources, *core.elements), (*links, *core.links), new_mux)
 
 
-def core_of(settings: Settings, files: Files, *, new_mux: bool) -> Graph:
-    """All but the cameras."""
+def core_of(settings: Settings, files: Files, *, new_mux: bool, jetson: bool = False, view: bool = True) -> Graph:
+    """All but the cameras. `jetson`: the GPU shares the processor's memory; `view`: with the branch for previews."""
     live = not all_files(settings)
     elements = (
         _mux(settings, new_mux=new_mux, live=live),
@@ -135,20 +142,17 @@ def core_of(settings: Settings, files: Files, *, new_mux: bool) -> Graph:
                 Setting("tracking-id-reset-mode", 1, "a stream that was reset begins new tracks"),
             ),
         ),
-        _queue("sink-queue"),
-        Element(
-            SINK,
-            "fakesink",
-            (
-                Setting("sync", not live, "live pictures are never waited for; files play at their own pace"),
-                Setting("async", False, "else a camera that is added holds the graph in PAUSED"),
-                Setting("enable-last-sample", False, "the last batch would keep decoder surfaces"),
-                Setting("qos", False, "nothing upstream may skip pictures on a sink's word"),
-            ),
-        ),
     )
-    names = [element.name for element in elements]
-    return Graph(elements, tuple(Link(*pair) for pair in itertools.pairwise(names)), new_mux)
+    ends = (_queue("sink-queue"), _sink(SINK, sync=not live))
+    if not view:
+        return Graph((*elements, *ends), _chain(*elements, *ends), new_mux)
+    split = Element("split", "tee")
+    branch = _view(settings, jetson=jetson)
+    return Graph(
+        (*elements, split, *ends, *branch),
+        (*_chain(*elements, split, *ends), *_chain(split, *branch)),
+        new_mux,
+    )
 
 
 def source_of(number: int, camera: Camera, settings: Settings) -> Element:
@@ -219,6 +223,50 @@ def _mux(settings: Settings, *, new_mux: bool, live: bool) -> Element:
         Setting("buffer-pool-size", 4, "batches in flight"),
     )
     return Element(MUX, "nvstreammux", (*common, *size))
+
+
+def _view(settings: Settings, *, jetson: bool) -> tuple[Element, ...]:
+    """The branch for previews: a batch's pictures, small and where the processor can read them."""
+    own = settings.deepstream
+    height = max(2, round(VIEW_WIDTH * own.height / own.width / 2) * 2)
+    memory: tuple[Setting, ...] = ()
+    if not jetson:
+        memory = (Setting("nvbuf-memory-type", _UNIFIED_MEMORY, "a card's own memory can't be read by the processor"),)
+    convert = (Setting("gpu-id", own.gpu, "the same GPU as all others", optional=True), *memory)
+    caps = f"video/x-raw(memory:NVMM), format=(string)RGBA, width=(int){VIEW_WIDTH}, height=(int){height}"
+    return (
+        Element(VALVE, "valve", (Setting("drop", True, "shut: opened for each batch that somebody wants to see"),)),
+        Element(
+            "view-queue",
+            "queue",
+            (
+                Setting("leaky", _LEAK_OLDEST, "previews may be lost; they never hold up what is found"),
+                Setting("max-size-buffers", 1, "the muxer has few batches to give"),
+                Setting("max-size-bytes", 0, "buffers count, not their size"),
+                Setting("max-size-time", 0, "buffers count, not their length"),
+            ),
+        ),
+        Element("view-convert", "nvvideoconvert", convert),
+        Element(VIEW, "capsfilter", (Setting("caps", caps, "RGBA: all that pyds gives out; made small on the GPU"),)),
+        _sink("view-sink", sync=False),
+    )
+
+
+def _sink(name: str, *, sync: bool) -> Element:
+    return Element(
+        name,
+        "fakesink",
+        (
+            Setting("sync", sync, "live pictures are never waited for; files play at their own pace"),
+            Setting("async", False, "else a camera that is added holds the graph in PAUSED"),
+            Setting("enable-last-sample", False, "the last batch would keep decoder surfaces"),
+            Setting("qos", False, "nothing upstream may skip pictures on a sink's word"),
+        ),
+    )
+
+
+def _chain(*elements: Element) -> tuple[Link, ...]:
+    return tuple(Link(left.name, right.name) for left, right in itertools.pairwise(elements))
 
 
 def _queue(name: str) -> Element:

@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from spotter.errors import SpotterError
 
@@ -71,13 +73,20 @@ class Backend(Protocol):
         """Each object of a frame, in no certain order."""
 
 
+class ShowsPictures(Backend, Protocol):
+    """A back end that also gives pictures."""
+
+    def picture(self, batch: Any, frame: Any) -> NDArray[np.uint8]:
+        """A copy of a frame's picture, RGBA, out of a batch that the processor can read. Raises what NVIDIA's raise."""
+
+
 class PydsBackend:
     """NVIDIA's pyds: DeepStream 7.1, and 9.x where it was built. `batch` is a Gst.Buffer."""
 
     name = "pyds"
 
-    def __init__(self) -> None:
-        """Raises SpotterError where pyds is missing."""
+    def __init__(self, *, jetson: bool = False) -> None:
+        """`jetson`: pictures are mapped, and so must be unmapped. Raises SpotterError where pyds is missing."""
         try:
             import pyds
         except ImportError as error:
@@ -87,6 +96,7 @@ class PydsBackend:
             ) from None
         self._batch_of = pyds.gst_buffer_get_nvds_batch_meta
         self._frame_of, self._object_of = pyds.NvDsFrameMeta.cast, pyds.NvDsObjectMeta.cast
+        self._map, self._unmap = pyds.get_nvds_buf_surface, pyds.unmap_nvds_buf_surface if jetson else None
 
     def iter_frames(self, batch: Any) -> Iterator[tuple[SeenFrame, Any]]:
         """As in `Backend`; a buffer without metadata has no frames."""
@@ -132,6 +142,15 @@ class PydsBackend:
                 node = node.next
         except StopIteration:  # how some versions say that a list has ended
             return
+
+    def picture(self, batch: Any, frame: Any) -> NDArray[np.uint8]:
+        """As in `ShowsPictures`."""
+        address, place = hash(batch), frame.batch_id
+        try:
+            return np.array(self._map(address, place), np.uint8, copy=True, order="C")
+        finally:
+            if self._unmap is not None:  # else every picture stays mapped, and memory runs out
+                self._unmap(address, place)
 
 
 class ServiceMakerBackend:
@@ -197,7 +216,7 @@ class Handover:
         self._backend, self._wants = backend, wants
         self._waiting: deque[tuple[float, list[SeenFrame]]] = deque(maxlen=MOST_WAITING)
         self._filled = threading.Event()
-        self._ok: Any = _probe_ok()
+        self._ok: Any = probe_ok()
 
     def probe(self, pad: Any, info: Any) -> Any:
         """The pad probe; always lets the buffer pass."""
@@ -251,7 +270,7 @@ class Handover:
         self.error = reason
 
 
-def _probe_ok() -> Any:
+def probe_ok() -> Any:
     """`Gst.PadProbeReturn.OK`, or its number where GStreamer is not installed."""
     try:
         import gi

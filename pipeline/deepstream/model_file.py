@@ -6,6 +6,7 @@ import ast
 import ctypes
 import hashlib
 import json
+import platform
 import re
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from spotter.settings import Settings
 from spotter.weights import weights_in_use
 
 _TEGRA_MODEL = Path("/proc/device-tree/model")
+_TEGRA_SIGNS = (Path("/etc/nv_tegra_release"), Path("/dev/nvmap"), Path("/sys/module/tegra_fuse"))  # some in containers
 _TENSORRT_LIBRARIES = ("libnvinfer.so.10", "libnvinfer.so.11", "libnvinfer.so.8", "libnvinfer.so")
 
 
@@ -130,6 +132,11 @@ def gpu_name(number: int = 0) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def is_jetson() -> bool:
+    """Whether the GPU shares the processor's memory, as on Jetson."""
+    return platform.machine() == "aarch64" and any(path.exists() for path in _TEGRA_SIGNS)
 
 
 def tensorrt_version() -> str | None:

@@ -47,9 +47,18 @@ def _launch(graph: Graph) -> str:
         for element in graph.elements
         if element.name in sources
     ]
-    chain = " ! ".join(_call(element) for element in graph.elements if element.name not in sources)
+    before = {link.target: link.source for link in graph.links}
+    last = None
+    for element in (one for one in graph.elements if one.name not in sources):
+        if last is None:
+            parts.append(_call(element))
+        elif before[element.name] == last:
+            parts[-1] += f" ! {_call(element)}"
+        else:  # a branch
+            parts.append(f"{before[element.name]}. ! {_call(element)}")
+        last = element.name
     new = "USE_NEW_NVSTREAMMUX=yes " if graph.new_mux else ""
-    return " \\\n  ".join([f"{new}gst-launch-1.0 -e", *parts, chain])
+    return " \\\n  ".join([f"{new}gst-launch-1.0 -e", *parts])
 
 
 def _call(element: Element) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
 
-from pipeline.deepstream.graph import MUX, PROBED, Element, Graph
+from pipeline.deepstream.graph import MUX, VALVE, Element, Graph
 from spotter.errors import SpotterError
 
 log = structlog.get_logger()
@@ -91,10 +91,13 @@ class MainLoop:
 
 
 class RunningGraph:
-    """One life of the graph. Only `start` may be called outside the main loop's thread."""
+    """One life of the graph. Only `start` and `open_view` may be called outside the main loop's thread."""
 
-    def __init__(self, core: Graph, probe: Callable[[Any, Any], Any], hears: HearsGraph) -> None:
-        """Builds all but the cameras. Raises SpotterError where an element or property is missing."""
+    def __init__(self, core: Graph, probes: Sequence[tuple[str, Callable[[Any, Any], Any]]], hears: HearsGraph) -> None:
+        """Builds all but the cameras, with probes behind elements, by name.
+
+        Raises SpotterError where an element or property is missing.
+        """
         self._gst = gstreamer()
         self._hears = hears
         self._pipeline: Any = self._gst.Pipeline.new("spotter")
@@ -104,7 +107,8 @@ class RunningGraph:
         for link in core.links:
             if not self._made[link.source].link(self._made[link.target]):
                 raise SpotterError(f"DeepStream: {link.source} does not link to {link.target}")
-        self._pad(PROBED, "src").add_probe(self._gst.PadProbeType.BUFFER, probe)
+        for name, probe in probes:
+            self._made[name].get_static_pad("src").add_probe(self._gst.PadProbeType.BUFFER, probe)
         self._cameras: dict[int, tuple[Any, Any]] = {}
         bus = self._pipeline.get_bus()
         bus.add_signal_watch()
@@ -116,6 +120,10 @@ class RunningGraph:
         if self._pipeline.set_state(self._gst.State.PLAYING) == self._gst.StateChangeReturn.FAILURE:
             message = self._bus.timed_pop_filtered(0, self._gst.MessageType.ERROR)
             raise SpotterError(f"DeepStream does not start: {_said(message) if message else 'see GST_DEBUG=3'}")
+
+    def open_view(self, is_open: bool) -> None:
+        """Let batches through to the branch for previews, or not; in the thread of a batch: that one, already."""
+        self._made[VALVE].set_property("drop", not is_open)
 
     def add(self, element: Element, number: int) -> None:
         """Add a camera at this place. Raises SpotterError."""
@@ -164,11 +172,9 @@ class RunningGraph:
                 if setting.optional:
                     continue
                 raise SpotterError(f"DeepStream: {element.kind} has no property {setting.name}; see `spotter doctor`")
-            made.set_property(setting.name, setting.value)
+            caps = setting.name == "caps"
+            made.set_property(setting.name, self._gst.Caps.from_string(setting.value) if caps else setting.value)
         return made
-
-    def _pad(self, name: str, pad: str) -> Any:
-        return self._made[name].get_static_pad(pad)
 
     def _on_pad(self, source: Any, pad: Any, target: Any) -> None:
         """A source's sometimes-pad: only video goes to the muxer."""

@@ -14,6 +14,7 @@ from pipeline.capture.base import Frame, Sampler
 from pipeline.capture.diagnosis import why_not_open
 from pipeline.capture.feed import FeedState, Phase
 from pipeline.deepstream.metadata import SeenFrame
+from pipeline.preview import LEAST_SECONDS
 from pipeline.rates import Rate
 from spotter.settings import Camera
 
@@ -27,6 +28,9 @@ SILENT_SECONDS = 20.0
 
 RETRY_SECONDS = 2.0
 """After an error."""
+
+SETTLED_SECONDS = 2.0
+"""No preview before: pictures of the camera that had the place before may still be under way."""
 
 _NO_PICTURE = np.empty((0, 0, 3), dtype=np.uint8)
 _MOST_SKEW_SECONDS = 10.0  # a muxer's time stamp that is further from this machine's clock is not believed
@@ -48,11 +52,13 @@ class DeepStreamSource:
         self.due_at = 0.0
         """Monotonic time from which on it may be built (again)."""
         self.built_at: float | None = None
+        self.watched = False
         self.lives = 0
         """How often it was built: the tracker counts anew each time."""
         self._engine = engine
         self._sampler = Sampler(camera.detect_fps)
         self._origin: float | None = None
+        self._shown_at = float("-inf")
         self._diagnosing = False
 
     def start(self) -> None:
@@ -70,6 +76,14 @@ class DeepStreamSource:
     def wants(self, pts_ns: int) -> bool:
         """Whether this frame's objects are wanted; called in GStreamer's thread, for every frame."""
         return self._sampler.takes(pts_ns / 1e9)
+
+    def shows(self, now: float) -> bool:
+        """Whether a picture of it is wanted for a preview; if so, that counts as the last one."""
+        settled = self.built_at is not None and now - self.built_at > SETTLED_SECONDS
+        if not (self.watched and settled and now - self._shown_at >= LEAST_SECONDS):
+            return False
+        self._shown_at = now
+        return True
 
     def built(self, number: int) -> None:
         """It has a place in the graph now."""

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 FIELDS = Path(__file__).with_name("pyds_fields.json")
 """Made from pyds-stubs by `python -m tests.pipeline.deepstream.pyds_stub`."""
 
@@ -102,6 +105,10 @@ NvDsObjectMeta, NvOSD_RectParams = _meta_class("NvDsObjectMeta"), _meta_class("N
 
 _batches: dict[int, Any] = {}
 _lives: dict[int, Life] = {}
+_pictures: dict[int, Sequence[NDArray[np.uint8]]] = {}
+
+mapped: set[tuple[int, int]] = set()
+"""Pictures that were mapped (buffer and place), and not unmapped since."""
 
 
 def gst_buffer_get_nvds_batch_meta(buffer: int) -> Any:
@@ -109,6 +116,19 @@ def gst_buffer_get_nvds_batch_meta(buffer: int) -> Any:
     if not isinstance(buffer, int):
         raise TypeError("gst_buffer_get_nvds_batch_meta() takes hash(buffer)")
     return _batches.get(buffer)
+
+
+def get_nvds_buf_surface(gst_buffer: int, batchID: int) -> NDArray[np.uint8]:  # noqa: N803 - as the stub has it
+    """The picture at a place of a batch: NVIDIA's own memory, which holds another one later."""
+    if not isinstance(gst_buffer, int) or gst_buffer not in _pictures:
+        raise RuntimeError("get_nvds_buf_surface: Currently we only support RGBA color Format")
+    mapped.add((gst_buffer, batchID))
+    return _pictures[gst_buffer][batchID]
+
+
+def unmap_nvds_buf_surface(gst_buffer: int, batchID: int) -> None:  # noqa: N803 - as the stub has it
+    """The picture can't be read any more."""
+    mapped.remove((gst_buffer, batchID))
 
 
 def module() -> ModuleType:
@@ -119,8 +139,21 @@ def module() -> ModuleType:
     return made
 
 
-def attach(buffer: Any, frames: Sequence[dict[str, Any]], *, abrupt: bool = False) -> Life:
-    """Give a buffer metadata; each frame has its fields and, under `objects`, rows of fields with a `box`."""
+def attach(
+    buffer: Any,
+    frames: Sequence[dict[str, Any]],
+    *,
+    abrupt: bool = False,
+    pictures: Sequence[NDArray[np.uint8]] | None = None,
+) -> Life:
+    """Give a buffer metadata; each frame has its fields and, under `objects`, rows of fields with a `box`.
+
+    `pictures`, by place: RGBA, where the processor can read them.
+    """
+    if hash(buffer) in _lives:  # written anew by the next element
+        release(buffer)
+    if pictures is not None:
+        _pictures[hash(buffer)] = pictures
     life = Life()
     made = []
     for values in frames:
@@ -149,6 +182,8 @@ def release(buffer: Any) -> None:
     """The buffer is gone, and its metadata with it."""
     if hash(buffer) in _lives:
         del _batches[hash(buffer)]
+        for picture in _pictures.pop(hash(buffer), ()):
+            picture[:] = 255
         _lives.pop(hash(buffer)).end()
 
 

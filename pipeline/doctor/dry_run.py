@@ -8,10 +8,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from pipeline.doctor.findings import Row
@@ -27,6 +28,12 @@ LEAST_IOU, MOST_SCORE = 0.7, 0.15
 
 FIRST_BUILD_SECONDS = 3600.0
 """An engine's build may take so long on a small Jetson."""
+
+MOST_PICTURES = 5
+"""So many previews are compared with the clip."""
+
+MOST_DIFFERENCE = 25.0
+"""Mean difference (of 255) of a preview from the clip's picture of that time; decoders and scalers differ by 5."""
 
 PATIENCE_SECONDS = 120.0
 """How much longer it runs where the frame that is compared has not come yet."""
@@ -48,6 +55,8 @@ class _Recorder:
     nearest: tuple[float, Any, tuple[int, int]] | None = None
     passed: bool = False
     """Whether the frame that is compared has come."""
+    pictures: list[tuple[float, Any]] = field(default_factory=list)
+    """The first previews' pictures, and their places in the clip."""
 
     def handle(self, frame: Any, detections: Any) -> None:
         if self.first_at is None:
@@ -58,6 +67,10 @@ class _Recorder:
         if self.nearest is None or away < self.nearest[0]:
             self.nearest = (away, detections, frame.size)
         self.passed = self.passed or frame.at - self.first_at > self.at + 0.5
+
+    def show(self, frame: Any, detections: Any) -> None:
+        if self.first_at is not None and len(self.pictures) < MOST_PICTURES:
+            self.pictures.append((frame.at - self.first_at, frame.image))
 
 
 def clip_path() -> Path:
@@ -79,6 +92,7 @@ def dry_run(settings: Settings, seconds: float) -> Iterator[Row]:
     recorder = _Recorder("doctor", source, expected["at"])
     engine.start([recorder])  # type: ignore[list-item]
     source.start()
+    source.watched = True
     try:
         began = _wait_for_the_first(engine, source)
         stop = threading.Event()
@@ -90,6 +104,8 @@ def dry_run(settings: Settings, seconds: float) -> Iterator[Row]:
     finally:
         engine.stop(5)
     yield _pace(recorder, took, engine.handover.failed, engine.handover.dropped)
+    views = engine.views
+    yield _previews(recorder, (views.error if views is not None else "previews are off: see the log") or "")
     yield _compared(recorder, expected, settings)
 
 
@@ -115,6 +131,32 @@ def _pace(recorder: _Recorder, took: float, failed: int, dropped: int) -> Row:
     return Row(
         "dry run", "fine" if recorder.objects else "warning", text, "" if recorder.objects else "nothing was found"
     )
+
+
+def _previews(recorder: _Recorder, error: str) -> Row:
+    """Whether pictures for previews come, and are those of their frames."""
+    mend = "scenes go on without previews; send the report"
+    if not recorder.pictures:
+        return Row("previews", "failed", error or "no picture came", mend)
+    worst = max(_difference(clip_path(), at, image) for at, image in recorder.pictures)
+    text = f"{len(recorder.pictures)} pictures, {worst:.0f} of 255 from the clip's at most"
+    return Row(
+        "previews", "failed" if worst > MOST_DIFFERENCE else "fine", text, mend if worst > MOST_DIFFERENCE else ""
+    )
+
+
+def _difference(clip: Path, at: float, image: Any) -> float:
+    """Mean difference from the clip's picture at this time."""
+    capture = cv2.VideoCapture(str(clip))
+    try:
+        capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at)
+        there, picture = capture.read()
+    finally:
+        capture.release()
+    if not there:
+        return 255.0
+    small = cv2.resize(picture, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return float(np.abs(small.astype(int) - image.astype(int)).mean())
 
 
 def _compared(recorder: _Recorder, expected: dict[str, Any], settings: Settings) -> Row:

@@ -17,7 +17,7 @@ import yaml
 from pipeline.deepstream import configs
 from pipeline.deepstream.graph import build, wants_new_mux
 from pipeline.deepstream.listed import VERSIONS, list_name, properties
-from pipeline.deepstream.model_file import engine_folder, gpu_name, prepare, tensorrt_version
+from pipeline.deepstream.model_file import engine_folder, gpu_name, is_jetson, prepare, tensorrt_version
 from pipeline.deepstream.running import gstreamer
 from pipeline.doctor.findings import Row
 from spotter.settings import Settings
@@ -95,7 +95,7 @@ def elements(settings: Settings) -> Iterator[Row]:
     if not settings.cameras:
         return
     seen: set[str] = set()
-    for element in build(settings, new_mux=new_mux).elements:
+    for element in build(settings, new_mux=new_mux, jetson=is_jetson()).elements:
         if element.kind in seen:
             continue
         seen.add(element.kind)

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.deepstream.strict_pyds import FIELDS
 
 CLASSES = ("NvDsBatchMeta", "NvDsFrameMeta", "NvDsObjectMeta", "NvOSD_RectParams")
-FUNCTIONS = ("gst_buffer_get_nvds_batch_meta",)
+FUNCTIONS = ("get_nvds_buf_surface", "gst_buffer_get_nvds_batch_meta", "unmap_nvds_buf_surface")
 
 
 def stub() -> Path | None:

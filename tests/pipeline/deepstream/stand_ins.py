@@ -2,7 +2,8 @@
 
 `nvurisrcbin` really decodes (files, and RTSP through rtspsrc), with sometimes-pads and a watchdog on the default main
 context; `nvstreammux` batches with a push timeout and posts `stream-eos`; `nvinfer` reads its configuration, finds
-coloured blocks and attaches (strict, fake) metadata; `nvtracker` numbers what it follows, late, and anew after a reset.
+coloured blocks and attaches (strict, fake) metadata; `nvtracker` numbers what it follows, late, and anew after a reset;
+`nvvideoconvert` makes a batch of pictures in the size of its caps, which the processor can read where it was told so.
 A property that NVIDIA's element has not is refused by GObject itself.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gi
 import numpy as np
 import supervision as sv
@@ -45,6 +47,11 @@ built: list[Any] = []
 _LABELS = {"person": 0, "kettlebell": 1}
 _frames: dict[int, list[tuple[int, int, np.ndarray]]] = {}
 _metas: dict[int, list[dict[str, Any]]] = {}
+_pictures: dict[int, list[np.ndarray]] = {}
+"""Of the last batches, for nvvideoconvert."""
+
+_BATCHES_HELD = 64
+"""A batch so old is long past the sink: its memory is used again."""
 
 
 def _declared(listed: Mapping[str, Listed]) -> dict[str, tuple[Any, ...]]:
@@ -223,6 +230,7 @@ class Muxer(_Properties, Gst.Bin):
         self.add_pad(ghost)
         self._thread: threading.Thread | None = None
         self._count = 0
+        self._numbers: dict[int, int] = {}
         built.append(self)
 
     def do_request_new_pad(self, template: Any, name: str | None, caps: Any) -> Any:
@@ -300,12 +308,13 @@ class Muxer(_Properties, Gst.Bin):
             width, height = shape.get_int("width")[1], shape.get_int("height")[1]
             rows = np.frombuffer(held.extract_dup(0, held.get_size()), np.uint8).reshape(height, -1)
             pictures.append((width, height, rows[:, : width * 3].reshape(height, width, 3)))
+            self._numbers[number] = self._numbers.get(number, -1) + 1
             metas.append(
                 {
                     "pad_index": number,
                     "source_id": number,
                     "batch_id": place,
-                    "frame_num": 0,
+                    "frame_num": self._numbers[number],
                     "buf_pts": held.pts,
                     "ntp_timestamp": time.time_ns(),
                     "source_frame_width": width,
@@ -333,6 +342,10 @@ class Infer(_Transform):
     __gtype_name__ = "StandInNvinfer"
     __gproperties__ = _declared(properties("9.1")["nvinfer"])
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[Any] = []
+
     seconds_to_build = 0.0
     fails: str | None = None
 
@@ -353,7 +366,11 @@ class Infer(_Transform):
     def do_transform_ip(self, buffer: Any) -> Any:
         key = buffer.offset
         mux = next(one for one in reversed(built) if isinstance(one, Muxer))
-        for (width, height, picture), meta in zip(_frames.pop(key), _metas[key], strict=True):
+        frames = _frames.pop(key)
+        _pictures[key] = [picture for _, _, picture in frames]
+        while len(_pictures) > _BATCHES_HELD:
+            _pictures.pop(next(iter(_pictures)), None)
+        for (width, height, picture), meta in zip(frames, _metas[key], strict=True):
             scale = np.array([mux.own["width"] / width, mux.own["height"] / height] * 2, dtype=float)
             found = finders[-1](picture)
             meta["bInferDone"] = 1
@@ -361,6 +378,8 @@ class Infer(_Transform):
                 {"class_id": _LABELS[str(name)], "confidence": float(score), "box": _ltwh(box * scale)}
                 for name, score, box in zip(found.data["class_name"], found.confidence, found.xyxy, strict=True)
             ]
+        strict_pyds.attach(buffer, _metas[key])
+        _hold(self._held, buffer)
         return Gst.FlowReturn.OK
 
 
@@ -381,7 +400,7 @@ class Tracker(_Transform):
         return True
 
     def do_transform_ip(self, buffer: Any) -> Any:
-        metas = _metas.pop(buffer.offset)
+        metas = [dict(meta) for meta in _metas[buffer.offset]]
         for meta in metas:
             tracked = []
             if meta["buf_pts"] <= self._newest.get(meta["pad_index"], -1):  # another stream has the pad now: count anew
@@ -417,11 +436,77 @@ class Tracker(_Transform):
                     if number >= 0
                 ]
             meta["objects"] = tracked
+        _metas[buffer.offset] = metas
+        while len(_metas) > 2 * _BATCHES_HELD:
+            _metas.pop(next(iter(_metas)), None)
         strict_pyds.attach(buffer, metas)
-        self._held.append(buffer)
-        if len(self._held) > 64:  # long past the sink: its memory is used again
-            strict_pyds.release(self._held.pop(0))
+        _hold(self._held, buffer)
         return Gst.FlowReturn.OK
+
+
+class Convert(_Properties, Gst.Element):
+    """nvvideoconvert: another batch, with the metadata of the first, whose pictures are RGBA of the size asked for."""
+
+    __gtype_name__ = "StandInNvvideoconvert"
+    __gproperties__ = _declared(properties("9.1")["nvvideoconvert"])
+
+    fails: str | None = None
+    loses_frames = False
+    """Its metadata is of other frames."""
+    on_jetson = False
+    """Whether its pictures can be read by the processor without being told so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.converted = 0
+        self._held: list[Any] = []
+        self._size: tuple[int, int] | None = None
+        self._sink = Gst.Pad.new_from_template(self.get_pad_template("sink"), "sink")
+        self._src = Gst.Pad.new_from_template(self.get_pad_template("src"), "src")
+        self._sink.set_chain_function_full(lambda pad, parent, buffer: self._chain(buffer))
+        self._sink.set_event_function_full(lambda pad, parent, event: self._event(event))
+        self.add_pad(self._sink)
+        self.add_pad(self._src)
+        built.append(self)
+
+    def _event(self, event: Any) -> bool:
+        if event.type != Gst.EventType.CAPS:
+            return self._src.push_event(event)
+        caps = self._src.peer_query_caps(None).fixate()
+        assert caps.get_features(0).contains("memory:NVMM")
+        shape = caps.get_structure(0)
+        assert shape.get_string("format") == "RGBA"
+        self._size = shape.get_int("width")[1], shape.get_int("height")[1]
+        return self._src.push_event(Gst.Event.new_caps(caps))
+
+    def _chain(self, buffer: Any) -> Any:
+        if Convert.fails:
+            self.post_message(
+                Gst.Message.new_error(self, GLib.Error(Convert.fails, "gst-stream-error-quark", 1), "nvvideoconvert")
+            )
+            return Gst.FlowReturn.ERROR
+        self.converted += 1
+        made = Gst.Buffer.new_allocate(None, 1, None)
+        made.pts = buffer.pts
+        metas = [dict(meta) for meta in _metas[buffer.offset]]
+        for meta in metas:
+            meta["objects"] = []
+            meta["frame_num"] += 1_000_000 if Convert.loses_frames else 0
+        pictures = [
+            cv2.cvtColor(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGBA)
+            for picture in _pictures[buffer.offset]
+        ]
+        readable = Convert.on_jetson or self.own.get("nvbuf-memory-type") == 3
+        strict_pyds.attach(made, metas, pictures=pictures if readable else None)
+        _hold(self._held, made)
+        return self._src.push(made)
+
+
+def _hold(held: list[Any], buffer: Any) -> None:
+    """Keep a buffer for a while, so that no other one gets its address, and then use its memory again."""
+    held.append(buffer)
+    if len(held) > _BATCHES_HELD:
+        strict_pyds.release(held.pop(0))
 
 
 def _ltwh(box: Any) -> tuple[float, float, float, float]:
@@ -445,6 +530,7 @@ def register() -> None:
         ("nvstreammux", Muxer, [_pad_of("sink_%u", sink, request), _pad_of("src", source, always)]),
         ("nvinfer", Infer, [_pad_of("sink", sink, always), _pad_of("src", source, always)]),
         ("nvtracker", Tracker, [_pad_of("sink", sink, always), _pad_of("src", source, always)]),
+        ("nvvideoconvert", Convert, [_pad_of("sink", sink, always), _pad_of("src", source, always)]),
     ):
         kind.set_metadata(name, "stand-in", "stands in for NVIDIA's", "tests")
         for pad in pads:

@@ -7,7 +7,6 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,116 +25,23 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 
 from consumers.tools import replay
 from pipeline.capture import Frame, Sampler, open_capture
-from pipeline.deepstream import strict_pyds
 from pipeline.deepstream.engine import DeepStreamEngine
-from pipeline.engine import Lane
 from pipeline.health import Vitals, judge
 from pipeline.scene import Draft
 from pipeline.service import Service
 from pipeline.watcher import Watcher
 from spotter.errors import SettingsError, SpotterError
 from spotter.events import Scene, Status, parse
-from spotter.settings import Camera, Mqtt, Settings, loads
+from spotter.settings import Camera, Mqtt, Settings
 
 from ..broker import Listener, Mosquitto
 from ..rtsp_camera import RtspCamera, encode_h264
-from ..staging import GREEN_PERSON, RED_KETTLEBELL, START, ColourDetector, write_clip
+from ..staging import START, ColourDetector, write_clip
 from ..weights import write_weights
 from . import stand_ins
+from .rig import PATIENCE, built, looked, settings_of, until, visit
 
-PATIENCE = 60.0
-
-
-def visit(at: float) -> list[Any]:
-    """A kettlebell on the floor; a person comes at 1 s, stays, and leaves at 5 s."""
-    blocks: list[Any] = [(RED_KETTLEBELL, (250, 130, 280, 160))]
-    if 1 <= at < 5:
-        left = 20 + 8 * int(at * 10 % 4)
-        blocks.append((GREEN_PERSON, (left, 20, left + 50, 160)))
-    return blocks
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 8, visit)
-
-
-@pytest.fixture(autouse=True)
-def nvidia(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    stand_ins.register()
-    stand_ins.built.clear()
-    detector = ColourDetector()
-    stand_ins.finders.append(lambda image: detector.find([image])[0])
-    monkeypatch.setitem(sys.modules, "pyds", strict_pyds.module())
-    monkeypatch.delenv("USE_NEW_NVSTREAMMUX", raising=False)
-    yield
-    stand_ins.finders.pop()
-
-
-class Running:
-    """An engine with lanes, as the service has them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.engine = DeepStreamEngine(settings)
-        self.drafts: dict[str, list[Draft]] = {}
-        self.lanes: dict[str, Lane] = {}
-        for name in settings.cameras:
-            self.lanes[name] = self._lane(name, settings)
-        self.engine.start(list(self.lanes.values()))
-        for lane in self.lanes.values():
-            lane.feed.start()  # type: ignore[attr-defined]
-
-    def _lane(self, name: str, settings: Settings) -> Lane:
-        camera = settings.cameras[name]
-        watcher = Watcher("gym", name, camera, id_prefix="k3f9", confidence=0.4, given_tracks=self.engine.follows)
-        source = self.engine.open(name, camera, wants=watcher.wants, loop_since=None)
-        return Lane(name, source, watcher, self.drafts.setdefault(name, []).append)
-
-    def source(self, name: str) -> Any:
-        return self.lanes[name].feed
-
-    def add(self, name: str, settings: Settings) -> None:
-        self.lanes[name] = self._lane(name, settings)
-        self.engine.use(list(self.lanes.values()))
-        self.source(name).start()
-
-    def remove(self, name: str) -> None:
-        self.source(name).stop()
-        del self.lanes[name]
-        self.engine.use(list(self.lanes.values()))
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[[str], Running]]:
-    running: list[Running] = []
-    write_weights(tmp_path / "model.onnx")
-
-    def begin(text: str) -> Running:
-        running.append(Running(settings_of(tmp_path, text)))
-        return running[-1]
-
-    yield begin
-    for one in running:
-        one.engine.stop(5)
-
-
-def settings_of(folder: Path, cameras: str, **deepstream: Any) -> Settings:
-    own = json.dumps({"max_cameras": 4, "width": 640, "height": 360, **deepstream})
-    return loads(f"engine: deepstream\nmodel: model.onnx\ndeepstream: {own}\ncameras:\n{cameras}", base=folder)
-
-
-def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := what():
-            return value
-        time.sleep(0.02)
-    raise AssertionError("it did not come to that")
-
-
-def looked(running: Running, name: str) -> int:
-    return len(running.lanes[name].detected._times)
+pytestmark = pytest.mark.usefixtures("nvidia")
 
 
 def sessions(drafts: list[Draft], folder: Path) -> list[dict[str, Any]]:
@@ -205,11 +111,7 @@ def test_cameras_come_and_go_while_the_others_go_on(run: Any, clip: Path, tmp_pa
     before = looked(running, "a")
     until(lambda: looked(running, "a") > before + 5)
     assert running.engine.error is None
-    assert {element.own["source-id"] for element in sources()} == {0, 1}, "places are used again"
-
-
-def sources() -> list[Any]:
-    return [one for one in stand_ins.built if isinstance(one, stand_ins.Source)]
+    assert {element.own["source-id"] for element in built(stand_ins.Source)} == {0, 1}, "places are used again"
 
 
 @pytest.fixture

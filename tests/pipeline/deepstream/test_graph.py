@@ -41,8 +41,10 @@ def test_the_graph_asks_for_nothing_that_deepstream_has_not(settings: Settings, 
     graph = build(settings, new_mux=new_mux)
     assert problems(graph, version) == []
     kinds = [element.kind for element in graph.elements]
-    chain = ["nvstreammux", "queue", "nvinfer", "nvtracker", "queue", "fakesink"]
-    assert kinds == ["nvurisrcbin"] * 3 + chain
+    chain = ["nvstreammux", "queue", "nvinfer", "nvtracker", "tee", "queue", "fakesink"]
+    view = ["valve", "queue", "nvvideoconvert", "capsfilter", "fakesink"]
+    assert kinds == ["nvurisrcbin"] * 3 + chain + view
+    assert [link.target for link in graph.links if link.source == "split"] == ["sink-queue", "view-valve"]
     assert [link.target_pad for link in graph.links if link.target == MUX] == ["sink_0", "sink_1", "sink_2"]
     has_size = {"width", "height"} <= {setting.name for setting in graph.element(MUX).settings}
     assert has_size is not new_mux
@@ -110,8 +112,11 @@ def test_the_command_prints_the_graph(tmp_path: Path, form: str) -> None:
     config.write_text(TEXT)
     run = CliRunner().invoke(pipeline_command, ["--config", str(config), "--print-graph", "--as", form])
     assert run.exit_code == 0, run.output
-    for kind in ("nvurisrcbin", "nvstreammux", "nvinfer", "nvtracker", "fakesink"):
+    for kind in ("nvurisrcbin", "nvstreammux", "nvinfer", "nvtracker", "fakesink", "nvvideoconvert"):
         assert kind in run.output
+    if form == "gst-launch":
+        assert "name=split ! queue" in run.output
+        assert "split. ! valve" in run.output
     if form == "dot" and (dot := shutil.which("dot")):
         subprocess.run([dot, "-Tsvg"], input=run.output, text=True, check=True, capture_output=True)
 
