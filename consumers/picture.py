@@ -65,11 +65,10 @@ def picture_of(view: View, zones: CameraZones, reach: float, confidence: float) 
         inside = at((left + right) / 2, (top + bottom) / 2)
         home = None
         holder, best = None, -0.5
-        for reach_box, person in reaches:
-            reach_left, reach_top, reach_right, reach_bottom = reach_box
+        for (reach_left, reach_top, reach_right, reach_bottom), person in reaches:
             if left > reach_right or reach_left > right or top > reach_bottom or reach_top > bottom:
                 continue  # nearly always
-            shared = overlap(reach_box, box)
+            shared = overlap((reach_left, reach_top, reach_right, reach_bottom), box)
             if shared > best:
                 holder, best = person, shared
         label = found.label
@@ -86,15 +85,13 @@ def picture_of(view: View, zones: CameraZones, reach: float, confidence: float) 
 def _without_doubles(kit: list[Sighting]) -> list[Sighting]:
     """Each thing once, where the detector has put two boxes on it: the more certain one."""
     doubles: set[int] = set()
-    for position, one in enumerate(kit):
-        left, top, right, bottom = one.box
-        for other_position in range(position):
-            other = kit[other_position]
-            other_left, other_top, other_right, other_bottom = other.box
+    boxes = [found.box for found in kit]
+    for position, (left, top, right, bottom) in enumerate(boxes):
+        for other, (other_left, other_top, other_right, other_bottom) in enumerate(boxes[:position]):
             if left > other_right or other_left > right or top > other_bottom or other_top > bottom:
                 continue  # nearly always
-            if _is_double(one, other):
-                doubles |= {position, other_position}
+            if _is_double(kit[position], kit[other]):
+                doubles |= {position, other}
     if not doubles:
         return kit
     kept: list[Sighting] = []

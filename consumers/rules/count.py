@@ -52,7 +52,8 @@ def step(states: dict[str, CountState], told: dict[str, int], picture: Picture, 
     if now == state.now and not state.since:
         return facts
     before, state.now = state.now, now
-    for key in sorted({**now, **state.steady, **state.since}):
+    changed = {key for key, _ in now.items() ^ before.items()}
+    for key in sorted(changed.union(state.since)):
         count = now.get(key, 0)
         if count == state.steady.get(key, 0):
             state.since.pop(key, None)

@@ -25,10 +25,11 @@ CENTRE = (0.25, 0.25, 0.75, 0.75)
 KEEP_SHARE = 0.8
 """A name stays while its median score is at least this share of what it takes to give it: scores tremble."""
 
-MEMORY_MS, MEMORY_SAMPLES = 3000, 5
-"""Labels are weighed over so long, and over so many scenes where they come more rarely."""
+MEMORY_MS, MEMORY_SAMPLES = 10_000, 5
+"""Labels are weighed over so long, and over so many scenes where they come more rarely: longer than most things are
+held up, since a detector that first said one thing and then steadily another is wrong in one of the two."""
 
-PLAIN_SHARE = 0.85
+PLAIN_SHARE = 0.9
 """A name needs this share of all score that the item got over that time, under whatever label: one that changes its
 label while it is held up is easily taken for the other thing, however sure each single scene is."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from consumers.facts import SessionFact
-from consumers.rules.kit import Item, KitState
+from consumers.rules.kit import KitState
+from consumers.rules.stitching import Item
 from consumers.rules.use import Use, tell, update_if_due
 
 JOIN_MS = 3000

@@ -14,6 +14,7 @@ from consumers.layout import Layout
 from consumers.picture import Picture
 from consumers.rules.alerts import Alerts, OpenAlert, clear, raise_if_new, seconds
 from consumers.rules.use import FLICKER_MS
+from consumers.view import Box
 from consumers.zones import overlap
 from spotter.settings import RackZone
 
@@ -145,14 +146,18 @@ def step(
             seen = view.seen
             changed = _look(view, name, picture, watched, layout) or changed
             state.settled = state.settled and seen == view.seen
-    outside = _outside(picture)
-    if outside != state.outside.get(picture.camera):
-        state.outside[picture.camera], state.settled = outside, False
+    outside, before = _outside(picture), state.outside.get(picture.camera)
+    if outside != before:
+        state.outside[picture.camera] = outside
+        # From one zone to another, by a single camera's picture, it is still seen.
+        state.settled = state.settled and len(state.outside) == 1 and _sums(outside) == _sums(before or {})
     return _tell(state, picture.time, layout, racks) if changed else []
 
 
 def tell_missing(state: RackState, alerts: Alerts, now: int, layout: Layout, racks: Racks) -> list[AlertFact]:
     """Raise and clear the alerts of what is missing."""
+    if state.settled and not alerts:
+        return []  # nearly always
     if not any(absence.unseen for absence in state.absences.values()) and not any(
         alert.kind == "missing" for alert in alerts.values()
     ):
@@ -182,8 +187,7 @@ def _look(view: RackView, name: str, picture: Picture, watched: int, layout: Lay
         window = layout.thresholds_in(name).rack_window
         for label, smoothed in view.smoothed.items():
             changed = smoothed.add(view.seen.get(label, 0), watched, window) or changed
-    bounds = picture.zones.polygons[name].bounds
-    view.clear = not any(overlap(person.box, bounds) >= 0 for person in picture.people)
+    view.clear = _has_nobody_before(picture.zones.polygons[name].bounds, picture)
     if view.clear:
         view.seen = {}
         for kit in picture.kit_in.get(name, ()):
@@ -196,6 +200,15 @@ def _look(view: RackView, name: str, picture: Picture, watched: int, layout: Lay
     return changed
 
 
+def _has_nobody_before(bounds: Box, picture: Picture) -> bool:
+    left, _, right, _ = bounds
+    for person in picture.people:
+        # Most stand beside it, which is quickly known.
+        if person.box[0] <= right and left <= person.box[2] and overlap(person.box, bounds) >= 0:
+            return False
+    return True
+
+
 def _outside(picture: Picture) -> dict[str, dict[str, int]]:
     """Label -> zone -> how many are not in a rack or on show."""
     outside: dict[str, dict[str, int]] = {}
@@ -205,6 +218,11 @@ def _outside(picture: Picture) -> dict[str, dict[str, int]]:
             zones = outside.setdefault(kit.label, {})
             zones[zone] = zones.get(zone, 0) + 1
     return outside
+
+
+def _sums(outside: dict[str, dict[str, int]]) -> dict[str, int]:
+    """How many of each label there are in all zones."""
+    return {label: sum(zones.values()) for label, zones in outside.items()}
 
 
 def _is_clear(state: RackState, rack: str) -> bool:

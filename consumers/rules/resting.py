@@ -54,6 +54,8 @@ class Spot:
     hazard: bool = False
     settled: bool = False
     """More time alone changes neither."""
+    attended: bool = False
+    """Someone has been in reach for so long that more time with them changes neither."""
 
     @property
     def label(self) -> str:
@@ -81,7 +83,7 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
     if changed:
         state.layout_version = layout.version
         for spot in state.spots:
-            spot.settled = False
+            spot.settled = spot.attended = False
     lying = [kit for kit in picture.kit if not kit.moving and kit.home is None]
     places = _matched(state.spots, lying)
     kept = []
@@ -95,7 +97,7 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
         kept.append(spot)
     state.spots = kept
     known = {id(found) for found in places.values()}
-    for kit in lying:
+    for kit in lying if known else ():
         if id(kit) in known:
             spot = Spot(kit.track, kit.box, {kit.label: kit.score}, *picture.zones.lies(kit.zones))
             kept.append(spot)
@@ -181,6 +183,10 @@ def _rest(spot: Spot, kit: Kit, picture: Picture, watched: int, layout: Layout) 
         spot.rested += watched
         spot.alone += watched
         return False
+    if spot.attended and spot.shown and kit.holder is not None and not told_otherwise:
+        spot.rested += watched
+        spot.near += watched
+        return False
     if spot.shown:
         spot.rested += watched
         spot.alone += watched
@@ -191,7 +197,13 @@ def _rest(spot: Spot, kit: Kit, picture: Picture, watched: int, layout: Layout) 
     if kit.holder is None:
         spot.near = 0
     spot.shown, spot.unseen, spot.moved = True, 0, 0
-    return _judge(spot, layout) or (told_otherwise and (spot.left_out or spot.hazard))
+    changed = _judge(spot, layout) or (told_otherwise and (spot.left_out or spot.hazard))
+    spot.attended = (
+        spot.near >= layout.thresholds_in(spot.zone).use_after
+        and not (spot.alone or spot.left_out)
+        and spot.hazard == (spot.walkway is not None)
+    )
+    return changed
 
 
 def _is_gone(spot: Spot, picture: Picture, watched: int, layout: Layout) -> bool:

@@ -71,6 +71,25 @@ def test_one_scene_under_another_label_keeps_the_name(settings: Settings) -> Non
     assert [state for _, state, _ in told(film, settings)] == ["recognised"]
 
 
+def test_evidence_that_is_split_stays_unsure_however_steady_the_later_label_is(settings: Settings) -> None:
+    film = Film().show(held("kettlebell", 0.6), 0.4, every=0.2).show(held("med_ball", 0.66, "m"), 2, every=0.2)
+    film.show(held("med_ball", 0.66, "m"), 2, every=2)  # nothing changes, so scenes come rarely
+    found = identified(film, settings)
+    assert {fact.state for fact in found} == {"unsure"}
+    assert {label for label, _ in found[-1].nearest} == {"kettlebell", "med_ball"}
+
+
+def test_while_nothing_changes_the_name_stays_and_is_told_once(settings: Settings) -> None:
+    film = Film().show(held("kettlebell"), 2, every=0.2).show(held("kettlebell"), 600, every=2)
+    assert [state for _, state, _ in told(film, settings)] == ["recognised"]
+
+
+def test_what_lies_on_the_desk_from_the_start_is_not_forgotten_when_its_track_breaks(settings: Settings) -> None:
+    film = Film().show(held("kettlebell"), 1, every=0.2).show([WHO], 0.4, every=0.2)
+    film.show(held("kettlebell", track="k2", x=0.52), 2, every=0.2)
+    assert [state for _, state, _ in told(film, settings)] == ["recognised"]
+
+
 def test_what_was_blurred_on_its_way_up_is_named_once_it_is_still(settings: Settings) -> None:
     film = Film().show(held("med_ball", 0.5, "m", moving=True), 0.6, every=0.2).show(held("kettlebell"), 3, every=0.2)
     ((at, state, label),) = [found for found in told(film, settings) if found[1] == "recognised"]

@@ -1,0 +1,161 @@
+"""Which of the items that were seen before each thing in a picture is.
+
+Items have no identity beyond their tracks, and a track breaks whenever a hand covers the item: one that is lost is
+stitched to a new track of its label that appears near by or with the same person. See `docs/rules/kit.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from consumers.picture import Kit, Picture
+from consumers.rules.use import FLICKER_MS, Use
+from consumers.view import Box
+from consumers.zones import area, distance_in_sizes, grown, overlap
+
+NEAR_SIZES = 1.5
+"""An item's centre may be off by so many of its sizes and still be "near where it was last seen"."""
+
+SAME_SIZES = 0.5
+"""By no more than this, it is in the very place."""
+
+ALIKE_AREAS = 3.0
+"""Areas of a thing, seen under two labels, differ by no more than this factor."""
+
+CALLED_SHARE = 0.2
+"""A label that got so much of an item's score is one of its own: a detector that wavers comes back to it."""
+
+COAST_MS = 1500
+"""A tracker may show a track for so long after its last detection, where that was."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One item, by the track that shows it now."""
+
+    track: str
+    box: Box
+    score: float
+    moving: bool
+    in_use: bool
+    """As it was last seen."""
+    votes: dict[str, float]
+    """label -> sum of its scores"""
+    lost: int | None = None
+    """Watched milliseconds since it was last seen; None while it is in the newest picture."""
+    holder: str | None = None
+    """Track of the person who was last in reach of it."""
+    holder_box: Box | None = None
+    holder_moves: bool = False
+    former: dict[str, int] = field(default_factory=dict)
+    """track -> when another one took its place, for tracks that are still shown."""
+    use: Use | None = None
+    rack: str | None = None
+    """The one that it was last seen in."""
+    home: bool = False
+    """That is where it was last seen."""
+    home_at: int = 0
+    """When it was last seen there."""
+    lost_at: int = 0
+    """When it was last missed first."""
+    changed: int = 0
+    """When its box or score last changed; a track that goes on without a detection shows the same ones."""
+    apart: int = 0
+    """In how many scenes it was really seen apart from another thing that the same hands use."""
+
+    @property
+    def label(self) -> str:
+        """What it most probably is."""
+        votes = self.votes
+        return next(iter(votes)) if len(votes) == 1 else max(sorted(votes), key=votes.__getitem__)
+
+
+def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
+    """What is found, by the track of the item that it is (stitched ones too), or by its own when it is new."""
+    kit = _without_former(items, picture)
+    known = {item.track for item in items}
+    matches = {found.track: found for found in kit}
+    if matches.keys() <= known:
+        return matches  # nearly always
+    matches = {track: found for track, found in matches.items() if track in known}
+    fresh = [found for found in kit if found.track not in known]
+    pairs = []
+    for item in items if fresh else ():
+        shown = matches.get(item.track)
+        if shown is not None and not _is_coasting(item, shown):
+            continue
+        for position, found in enumerate(fresh):
+            distance = distance_in_sizes(item.box, found.box)
+            holder = found.holder.track if found.holder is not None else None
+            if found.track not in item.former and may_be(
+                item, found.label, found.box, distance, holder, picture, reach
+            ):
+                order = (shown is not None, distance > SAME_SIZES, item.label != found.label, distance, position)
+                pairs.append((order, item.track, found))
+    pairs.sort(key=lambda pair: pair[:2])  # what is not shown goes first, and what is in the very place
+    placed: set[str] = set()
+    stitched: set[str] = set()
+    for (was_shown, *_), track, found in pairs:
+        if found.track not in stitched and track not in placed:
+            stitched.add(found.track)
+            placed.add(track)
+            if was_shown:
+                next(item for item in items if item.track == track).former[track] = picture.time
+            matches[track] = found
+    matches.update({found.track: found for found in fresh if found.track not in stitched})
+    return matches
+
+
+def _without_former(items: list[Item], picture: Picture) -> list[Kit]:
+    """Without tracks that another one has followed and that the tracker goes on to show for a moment."""
+    kit = picture.kit
+    shown: set[str] = set()
+    ignored: set[str] = set()
+    for item in items:
+        if item.former:
+            shown = shown or {found.track for found in kit}
+            item.former = {track: since for track, since in item.former.items() if track in shown}
+            ignored |= {track for track, since in item.former.items() if picture.time - since <= COAST_MS}
+    return [found for found in kit if found.track not in ignored] if ignored else kit
+
+
+def _is_coasting(item: Item, shown: Kit) -> bool:
+    """Whether a thing that moves is shown exactly as before: its track goes on without a detection."""
+    return shown.moving and item.moving and shown.box == item.box and shown.score == item.score
+
+
+def may_be(
+    item: Item, label: str, box: Box, distance: float, holder: str | None, picture: Picture, reach: float
+) -> bool:
+    """Whether what appears is an item that is not seen any more.
+
+    Of the same label: near where it was, or with the person who had it. Of another label, since a detector may change
+    its mind about what a thing is: within a moment, of about its size, and in its very place or in the same hands.
+    """
+    if item.home and item.use is not None and item.use.session and distance > SAME_SIZES:
+        return False  # it was returned: what is taken from the rack next has a use of its own
+    if item.votes.get(label, 0.0) < CALLED_SHARE * sum(item.votes.values()):
+        if not is_alike(item.box, box) or (item.lost or 0) > FLICKER_MS:
+            return False
+        return distance <= SAME_SIZES or (item.in_use and _with_holder(item, box, holder, picture, reach))
+    return distance <= NEAR_SIZES or _with_holder(item, box, holder, picture, reach)
+
+
+def is_alike(one: Box, other: Box) -> bool:
+    """Whether two boxes are of about the size of one thing."""
+    return 1 / ALIKE_AREAS <= (area(one) + 1e-9) / (area(other) + 1e-9) <= ALIKE_AREAS
+
+
+def _with_holder(item: Item, box: Box, holder: str | None, picture: Picture, reach: float) -> bool:
+    """Whether a box is in reach of who had the item: by track or, that one gone too, at the place they had.
+
+    `holder` is who overlaps the box most: while the item's own is in the picture, it has to be them.
+    """
+    if item.holder is None or item.holder_box is None:
+        return False
+    for person in picture.people:
+        if person.track == item.holder:
+            if holder is not None and holder != item.holder:
+                return False
+            return overlap(grown(person.box, reach), box) >= 0
+    return overlap(grown(item.holder_box, reach), box) >= 0
