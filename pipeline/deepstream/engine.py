@@ -24,6 +24,7 @@ from pipeline.deepstream.source import RETRY_SECONDS, DeepStreamSource
 from pipeline.deepstream.view import Picture, Views
 from spotter.errors import SettingsError, SpotterError
 from spotter.settings import Camera, Settings
+from spotter.weights import store_of
 
 if TYPE_CHECKING:
     from pipeline.engine import Lane
@@ -58,6 +59,8 @@ class DeepStreamEngine:
         self._views: Views | None = None
         if isinstance(own, PydsBackend):
             self._views = Views(own, watched=self._watched, due=self._due, let_through=self._let_through)
+        self._store = store_of(settings)
+        self._version = self._store.version()
         self._model = model_file.prepare(settings)
         self._new_mux = wants_new_mux(os.environ)
         self._write_files()
@@ -239,12 +242,20 @@ class DeepStreamEngine:
         now = time.monotonic()
         if self._restart_at is not None and now >= self._restart_at and not self._stop.is_set():
             self._begin()
+        self._tell_of_another_model()
         for source in list(self._sources):
             if self._playing and source.number is not None and source.silent(now):
                 self._release(source)
                 source.lost(f"no picture for {round(now - (source.last_frame_at or source.built_at or now))} s")
             elif source.number is None:
                 self._place(source)
+
+    def _tell_of_another_model(self) -> None:
+        """It is not taken up by itself: to build its engine may take minutes, in which no camera is watched."""
+        version = self._store.version()
+        if self._settings.model is None and version != self._version:
+            log.warning("model_changed", mend="restart the pipeline to use it: this engine goes on with the one before")
+        self._version = version
 
     def _place(self, source: DeepStreamSource, *, starting: bool = False) -> None:
         """Build a camera where it may be built, and has none."""

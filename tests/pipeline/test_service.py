@@ -293,7 +293,8 @@ def test_cameras_come_go_and_change_while_the_others_go_on(
         listener.until(lambda topic, payload: collect(topic, payload) or condition(), 30)
 
     def all_seen(*cameras: str) -> bool:
-        return all(states.get(one) and states[one].state == "online" and scenes.get(one) for one in cameras)
+        online = all(states.get(one) and states[one].state == "online" for one in cameras)
+        return online and all(prefixes(scenes.get(one, [])) for one in cameras)  # an object, not just a scene
 
     until(lambda: all_seen("stays", "changes", "goes"))
     scenes_before = dict(scenes)

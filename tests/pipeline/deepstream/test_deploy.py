@@ -51,6 +51,13 @@ def test_the_kubernetes_manifest_is_consistent() -> None:
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    port = container["args"][container["args"].index("--metrics-port") + 1]
+    for probe in ("startupProbe", "livenessProbe"):
+        *_, code = container[probe]["exec"]["command"]
+        compile(code, probe, "exec")
+        assert f"127.0.0.1:{port}/metrics" in code, "metrics are served to the pod itself alone"
+    startup = container["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 600
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     claims = {
         volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume

@@ -236,3 +236,20 @@ def test_without_the_bindings_the_engine_says_what_to_install(tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "pyds", None)
     with pytest.raises(SpotterError, match="pyds"):
         DeepStreamEngine(settings_of(tmp_path, "  a: {uri: a.mp4}"))
+
+
+def test_another_model_is_told_and_not_taken_up_unasked(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_weights(tmp_path / "model.onnx")
+    named = settings_of(tmp_path, f"  a: {{uri: {clip}}}")
+    for settings, told in ((named, 0), (named.model_copy(update={"model": None}), 1)):
+        engine = DeepStreamEngine(settings)
+        engine._tick()
+        capsys.readouterr()
+        engine._store.pointer.parent.mkdir(parents=True, exist_ok=True)
+        engine._store.pointer.write_text("{}")
+        engine._tick()
+        engine._tick()
+        assert capsys.readouterr().out.count("model_changed") == told
+        engine._store.pointer.unlink()
