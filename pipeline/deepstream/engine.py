@@ -270,6 +270,8 @@ class DeepStreamEngine:
         number = min(free)
         self._by_number[number] = source
         source.built(number)
+        if self._playing and source.state.phase == "preparing":  # one that was added later, or it would never be missed
+            source.enter("connecting")
         try:
             self._graph.add(source_of(number, source.camera, self._settings), number)
         except SpotterError as error:

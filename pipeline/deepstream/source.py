@@ -11,8 +11,8 @@ import numpy as np
 import structlog
 
 from pipeline.capture.base import Frame, Sampler
-from pipeline.capture.diagnosis import why_not_open
-from pipeline.capture.feed import FeedState, Phase
+from pipeline.capture.diagnosis import log_in_refused, why_not_open
+from pipeline.capture.feed import REFUSED_WAIT_SECONDS, FeedState, Phase
 from pipeline.deepstream.metadata import SeenFrame
 from pipeline.preview import LEAST_SECONDS
 from pipeline.rates import Rate
@@ -138,4 +138,6 @@ class DeepStreamSource:
         reason = why_not_open(self.camera)
         if self.state.phase == "retrying":
             self.enter("retrying", reason)
+            if reason == log_in_refused(self.camera):
+                self.due_at = time.monotonic() + REFUSED_WAIT_SECONDS
         self._diagnosing = False

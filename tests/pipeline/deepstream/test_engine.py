@@ -253,3 +253,24 @@ def test_another_model_is_told_and_not_taken_up_unasked(
         engine._tick()
         assert capsys.readouterr().out.count("model_changed") == told
         engine._store.pointer.unlink()
+
+
+def test_a_camera_that_is_added_later_and_does_not_answer_is_told(
+    run: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.deepstream.source.SILENT_SECONDS", 1.0)
+    running = run(f"  a: {{uri: {clip}}}")
+    until(lambda: looked(running, "a") > 2)
+    running.add("missing", settings_of(tmp_path, '  missing: {uri: "rtsp://127.0.0.1:1/nothing"}'))
+    until(lambda: "refused" in (running.source("missing").state.reason or ""))
+    assert running.source("missing").state.phase == "retrying"
+
+
+def test_a_refused_log_in_is_not_tried_again_at_once(run: Any, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = "the log-in is refused; check `username:` and `password:`"
+    monkeypatch.setattr("pipeline.deepstream.source.why_not_open", lambda camera: refused)
+    running = run(f"  a: {{uri: {clip}}}")
+    source = running.source("a")
+    source.camera = Camera(uri="rtsp://127.0.0.1:1/x", username="viewer", password="wrong")  # type: ignore[arg-type]
+    source.lost("silent")
+    until(lambda: source.due_at > time.monotonic() + 30)
