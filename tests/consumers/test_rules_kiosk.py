@@ -90,6 +90,21 @@ def test_what_lies_on_the_desk_from_the_start_is_not_forgotten_when_its_track_br
     assert [state for _, state, _ in told(film, settings)] == ["recognised"]
 
 
+def test_a_kiosk_that_slept_for_an_hour_tells_nothing_and_names_the_next_item_within_a_second(
+    settings: Settings,
+) -> None:
+    film = Film().show(held("kettlebell"), 2, every=0.2).show([WHO], 2, every=0.2)
+    film.show([], 1800, every=5).show([person("q", 0.1, 1.0)], 10, every=0.2).show([], 1800, every=5)
+    film.show(held("med_ball", track="m"), 2, every=0.2)
+    found = told(film, settings)
+    assert [(state, label) for _, state, label in found] == [
+        ("recognised", "kettlebell"),
+        ("none", None),
+        ("recognised", "med_ball"),
+    ]
+    assert found[-1][0] - (2 + 2 + 1800 + 10 + 1800) <= 1
+
+
 def test_what_was_blurred_on_its_way_up_is_named_once_it_is_still(settings: Settings) -> None:
     film = Film().show(held("med_ball", 0.5, "m", moving=True), 0.6, every=0.2).show(held("kettlebell"), 3, every=0.2)
     ((at, state, label),) = [found for found in told(film, settings) if found[1] == "recognised"]
