@@ -65,6 +65,11 @@ def address(app: Flask) -> Iterator[str]:
     server.shutdown()
 
 
+# What fades in has less contrast for a moment; what moves for ever is not waited for.
+SETTLED = """() => Promise.all(document.getAnimations()
+  .filter(one => one.effect.getComputedTiming().endTime !== Infinity).map(one => one.finished.catch(() => {})))"""
+
+
 class Visit:
     """A page that notes what it asks for and what goes wrong in it."""
 
@@ -88,6 +93,7 @@ class Visit:
 
     def axe(self) -> list[str]:
         """What axe-core finds against WCAG 2.2 AA and good practice, as rule: element."""
+        self.page.evaluate(SETTLED)
         self.page.evaluate(AXE.read_text())
         found = self.page.evaluate("axe.run(document, {exclude: ['.js-plotly-plot']})")
         return [f"{one['id']}: {node['html'][:120]}" for one in found["violations"] for node in one["nodes"]]
@@ -254,6 +260,8 @@ def test_pages_fit_every_screen_and_can_be_read(
         ):
             opened.go(path)
             opened.page.wait_for_load_state("load")
+            if path == "/":
+                opened.says("#connection", "Live")  # grey until then, which is not what is looked at here
             assert opened.page.evaluate("document.documentElement.dataset.bsTheme") == scheme
             wider = opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wider <= 0, path

@@ -147,7 +147,7 @@ def test_many_pages_stay_open_and_others_are_still_answered(gym: Gym, run: Calla
 
 
 def sign_in(port: int) -> str:
-    """The cookie of somebody who is signed in."""
+    """The cookies of somebody who is signed in: of the sign-in, and of the device."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/login")
     answer = connection.getresponse()
@@ -160,4 +160,4 @@ def sign_in(port: int) -> str:
     answer = connection.getresponse()
     answer.read()
     assert answer.status == 302
-    return str(answer.headers["Set-Cookie"]).split(";")[0]
+    return "; ".join(each.split(";")[0] for each in answer.headers.get_all("Set-Cookie", []))
