@@ -22,6 +22,9 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _CAMERA = re.compile(r"camera-(\d+)$")
 _END_SECONDS = 3.0
 
+_KEPT_MS = 1000
+"""How long a source that was taken out is kept: nvurisrcbin leaves a timer of 20 ms behind that still reads it."""
+
 
 class HearsGraph(Protocol):
     """Who is told what happens, in the main loop's thread."""
@@ -61,6 +64,7 @@ class MainLoop:
         self._glib = GLib
         self._loop = GLib.MainLoop()
         self._thread = threading.Thread(target=self._loop.run, name="glib", daemon=True)
+        self._ended = False
 
     def start(self) -> None:
         """Begin to serve."""
@@ -79,6 +83,8 @@ class MainLoop:
         """Do this again and again, until the loop stops."""
 
         def again() -> bool:
+            if self._ended:  # the context goes on with whatever loop comes next
+                return False
             work()
             return True
 
@@ -86,6 +92,7 @@ class MainLoop:
 
     def stop(self, seconds: float) -> None:
         """End, waiting for at most so long."""
+        self._ended = True
         self._loop.quit()
         self._thread.join(seconds)
 
@@ -99,6 +106,9 @@ class RunningGraph:
         Raises SpotterError where an element or property is missing.
         """
         self._gst = gstreamer()
+        from gi.repository import GLib
+
+        self._glib = GLib
         self._hears = hears
         self._pipeline: Any = self._gst.Pipeline.new("spotter")
         self._made = {element.name: self._make(element) for element in core.elements}
@@ -138,7 +148,12 @@ class RunningGraph:
         source.sync_state_with_parent()
 
     def remove(self, number: int) -> None:
-        """Take a camera out; nothing happens where there is none."""
+        """Take a camera out; nothing happens where there is none.
+
+        Here, in the main loop's thread, and nowhere else: nvurisrcbin's own timers run there without a lock, and one
+        of them would set a source playing again that it met on its way down. The pictures of all others go on
+        meanwhile, in threads of their own.
+        """
         gst = self._gst
         source, pad = self._cameras.pop(number, (None, None))
         if source is None:
@@ -152,6 +167,7 @@ class RunningGraph:
         pad.send_event(gst.Event.new_flush_stop(False))
         self._made[MUX].release_request_pad(pad)
         self._pipeline.remove(source)
+        self._glib.timeout_add(_KEPT_MS, lambda: source is None)  # never again; until then it holds the source
 
     def stop(self) -> None:
         """End, and let go of everything."""

@@ -93,6 +93,10 @@ class Source(_Properties, Gst.Bin):
     __gtype_name__ = "StandInNvurisrcbin"
     __gproperties__ = _declared(properties("9.1")["nvurisrcbin"])
 
+    may_end = threading.Event()
+    """Cleared, it makes whoever takes a source down wait."""
+    may_end.set()
+
     def __init__(self) -> None:
         super().__init__()
         self.resets = 0
@@ -104,6 +108,8 @@ class Source(_Properties, Gst.Bin):
         built.append(self)
 
     def do_change_state(self, transition: Any) -> Any:
+        if transition == Gst.StateChange.READY_TO_NULL:
+            Source.may_end.wait()
         if transition == Gst.StateChange.NULL_TO_READY:
             self._build()
             interval = self.own.get("rtsp-reconnect-interval", 0)
@@ -145,6 +151,9 @@ class Source(_Properties, Gst.Bin):
             self.add(one)
         if self._live:
             source.connect("pad-added", lambda _, pad: pad.link(decode.get_static_pad("sink")))
+            if self.own.get("rtsp-reconnect-interval", 0):
+                kind = Gst.PadProbeType.EVENT_DOWNSTREAM
+                decode.get_static_pad("sink").add_probe(kind, self._keep_end_back)
         else:
             source.link(decode)
         decode.connect("pad-added", self._on_decoded)
@@ -174,6 +183,12 @@ class Source(_Properties, Gst.Bin):
             self._ghost.set_target(out)
             for one in chain:
                 one.sync_state_with_parent()
+
+    @staticmethod
+    def _keep_end_back(pad: Any, info: Any) -> Any:
+        """A source that connects again lets no end through: nobody downstream hears that a camera has gone."""
+        ends = info.get_event().type == Gst.EventType.EOS
+        return Gst.PadProbeReturn.DROP if ends else Gst.PadProbeReturn.OK
 
     def _on_buffer(self, pad: Any, info: Any) -> Any:
         self._last = time.monotonic()

@@ -26,6 +26,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from consumers.tools import replay
 from pipeline.capture import Frame, Sampler, open_capture
 from pipeline.deepstream.engine import DeepStreamEngine
+from pipeline.deepstream.graph import Element
 from pipeline.health import Vitals, judge
 from pipeline.scene import Draft
 from pipeline.service import Service
@@ -112,6 +113,39 @@ def test_cameras_come_and_go_while_the_others_go_on(run: Any, clip: Path, tmp_pa
     until(lambda: looked(running, "a") > before + 5)
     assert running.engine.error is None
     assert {element.own["source-id"] for element in built(stand_ins.Source)} == {0, 1}, "places are used again"
+
+
+def test_a_camera_that_hangs_as_it_is_taken_out_costs_the_others_no_picture(run: Any, tmp_path: Path) -> None:
+    longer = write_clip(tmp_path / "longer.mp4", 40, visit)
+    running = run(f"  a: {{uri: {longer}}}\n  b: {{uri: {longer}}}")
+    until(lambda: looked(running, "a") > 2 and looked(running, "b") > 2)
+    hanging = running.source("b")
+    try:
+        stand_ins.Source.may_end.clear()
+        running.remove("b")
+        until(lambda: hanging.number is None)
+        before = looked(running, "a")
+        until(lambda: looked(running, "a") > before + 10)
+        assert hanging in running.engine._sources, "it is still being taken out"
+    finally:
+        stand_ins.Source.may_end.set()
+    until(lambda: hanging not in running.engine._sources)
+
+
+def test_a_source_that_was_taken_out_outlives_the_timers_that_it_leaves_behind(run: Any, clip: Path) -> None:
+    running, order = run(f"  clip: {{uri: {clip}}}"), list[str]()
+    until(lambda: looked(running, "clip") > 2)
+
+    def come_and_go() -> None:
+        graph = running.engine._graph
+        graph.add(Element("camera-3", "bin"), 3)  # no Python in it that would keep it
+        graph._cameras[3][0].weak_ref(order.append, "freed")
+        stand_ins.GLib.timeout_add(20, order.append, "timer")
+        graph.remove(3)
+
+    running.engine._loop.call(come_and_go)
+    until(lambda: "freed" in order)
+    assert order == ["timer", "freed"]
 
 
 @pytest.fixture
