@@ -16,6 +16,9 @@ from ..weights import write_weights
 if TYPE_CHECKING:  # they need GStreamer
     from .rig import Running
 
+with contextlib.suppress(ImportError):  # first: loaded behind the stand-ins, its exceptions end the process
+    import onnxruntime as onnxruntime
+
 with contextlib.suppress(ImportError, ValueError):  # where GStreamer is: before any of its own elements is made, for
     from . import stand_ins as stand_ins  # the classes that the stand-ins extend stay incomplete otherwise
 
