@@ -33,6 +33,7 @@ from dashboard import (
     security,
     sessions,
 )
+from dashboard.alerts import views as alerts
 from dashboard.context import Context, attach, current
 from dashboard.language import mark
 from dashboard.live import views as live
@@ -95,6 +96,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     identify.init_app(app)
     for blueprint in (
         live.bp,
+        alerts.bp,
         sessions.bp,
         equipment.bp,
         kiosk.bp,
@@ -121,6 +123,7 @@ def _common() -> dict[str, Any]:
         "version": spotter.__version__,
         "person": auth.person,
         "role_name": auth.role_name,
+        "unseen_alerts": context.watcher.unseen_alerts,
     }
 
 

@@ -1,4 +1,4 @@
-"""Follows the database: what is in use now, and whether it answers."""
+"""Follows the database: what is in use now, which alerts are open, and whether it answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, select
@@ -18,7 +19,7 @@ from dashboard.live.board import Board
 from dashboard.live.freshness import STALE_SECONDS
 from dashboard.live.parts import Part, degraded, fine
 from spotter.catalog import Catalog
-from spotter.database.tables import UsageSessionRow
+from spotter.database.tables import AlertRow, UsageSessionRow
 from spotter.events import format_time
 
 log = structlog.get_logger()
@@ -30,21 +31,22 @@ SETTLE_SECONDS = 0.7
 """From a scene to reading what followed from it; also keeps the reads of a busy gym apart."""
 
 MOST_SHOWN = 200
-"""Open sessions on the live page; a gym with more than these at once reads the sessions page."""
+"""Open sessions on the live page; a gym with more than these at once reads the sessions page. So for alerts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     open_sessions: int = 0
+    unseen_alerts: int = 0
     trouble: str | None = None
 
 
 class DatabaseWatch:
-    """Reads the open sessions of one site and puts them on the board under ``use``."""
+    """Reads the open sessions and alerts of one site and puts them on the board under ``use`` and ``alerts``."""
 
     def __init__(self, site: str, engine: Engine, catalog: Catalog, board: Board) -> None:
         self._site, self._engine, self._catalog, self._board = site, engine, catalog, board
-        self._stopping = False
+        self._stopping = self._at_once = False
         self._nudged = threading.Event()
         self._first = threading.Event()
         self._answer = _Answer()
@@ -55,16 +57,23 @@ class DatabaseWatch:
         """How many sessions are open, as last read."""
         return self._answer.open_sessions
 
+    @property
+    def unseen_alerts(self) -> int:
+        """How many open alerts nobody has seen to, as last read."""
+        return self._answer.unseen_alerts
+
     def run(self) -> None:
         """Follow until `stop`; survives every failure of the database."""
         while not self._stopping:
             self._nudged.clear()
+            self._at_once = False
             self._check()
-            if self._nudged.wait(CHECK_SECONDS) and not self._stopping:
+            if self._nudged.wait(CHECK_SECONDS) and not (self._stopping or self._at_once):
                 time.sleep(SETTLE_SECONDS)
 
-    def nudge(self) -> None:
-        """Read again soon: sessions may have changed."""
+    def nudge(self, *, at_once: bool = False) -> None:
+        """Read again soon: sessions or alerts may have changed. `at_once`: they have."""
+        self._at_once = self._at_once or at_once
         self._nudged.set()
 
     def stop(self) -> None:
@@ -89,13 +98,15 @@ class DatabaseWatch:
         try:
             with Session(self._engine) as session:
                 count, rows = self._read(session)
+                alerts = self._read_alerts(session)
         except SQLAlchemyError as error:
             trouble = what_is_wrong(error, self._engine)
             if self._answer.trouble != trouble:
                 log.warning("database_lost", reason=trouble)
             self._answer = _Answer(trouble=trouble)
         else:
-            self._answer = _Answer(count)
+            self._answer = _Answer(count, int(alerts["unacknowledged"]))
+            self._board.put("alerts", json.dumps(alerts, ensure_ascii=False))
             self._board.put("use", json.dumps({"count": count, "sessions": rows}, ensure_ascii=False))
         self._answered_at = time.monotonic()
         self._first.set()
@@ -119,3 +130,25 @@ class DatabaseWatch:
         if len(shown) < MOST_SHOWN:
             return len(shown), shown
         return session.scalar(select(func.count()).where(*is_open)) or 0, shown
+
+    def _read_alerts(self, session: Session) -> dict[str, Any]:
+        row = AlertRow
+        is_open = (row.site == self._site, row.cleared_at.is_(None))
+        counts = select(func.count(), func.count(row.acknowledged_at)).where(*is_open)
+        count, acknowledged = session.execute(counts).one()
+        found = session.scalars(select(row).where(*is_open).order_by(row.raised_at.desc(), row.id).limit(MOST_SHOWN))
+        shown = [alert_document(one) for one in found]
+        return {"count": count, "unacknowledged": count - acknowledged, "alerts": shown}
+
+
+def alert_document(row: AlertRow) -> dict[str, Any]:
+    """An alert as pages and programs read it."""
+    moments = {"raised": row.raised_at, "acknowledged": row.acknowledged_at, "cleared": row.cleared_at}
+    return {
+        "alert": row.id,
+        **{name: getattr(row, name) for name in ("site", "kind", "camera", "zone", "unit", "equipment", "detail")},
+        **{name: None if moment is None else format_time(moment) for name, moment in moments.items()},
+        "acknowledged_by": row.acknowledged_by,
+        "cleared_detail": row.cleared_detail,
+        "layout_version": row.layout_version,
+    }

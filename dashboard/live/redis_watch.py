@@ -159,7 +159,7 @@ class RedisWatch:
             if message is None:
                 break
             try:
-                facts = facts or json.loads(message["data"]).get("kind") in ("usage", "scene")
+                facts = facts or json.loads(message["data"]).get("kind") in ("usage", "alert", "scene")
             except (ValueError, AttributeError, TypeError):
                 log.debug("change_not_understood")
             message = changes.get_message(timeout=0)

@@ -53,8 +53,8 @@ def page() -> str:
 
 @bp.get("/live/events")
 def events() -> ResponseReturnValue:
-    """Server-sent events: `camera`, `held`, `use` and `health` with the newest document; `ping` at least."""
-    return answer_stream()
+    """Server-sent events: `camera`, `held`, `use`, `alerts` and `health`; `ping` at least. `?only=alerts`: those."""
+    return answer_stream(_asked_keys())
 
 
 def answer_stream(keys: frozenset[str] | None = None) -> ResponseReturnValue:
@@ -78,7 +78,11 @@ def answer_stream(keys: frozenset[str] | None = None) -> ResponseReturnValue:
 @bp.get("/live/state")
 def state() -> ResponseReturnValue:
     """The same as one document: `{"now": …, "events": [[event, document], …]}`."""
-    return current_state()
+    return current_state(_asked_keys())
+
+
+def _asked_keys() -> frozenset[str] | None:
+    return frozenset({"alerts"}) if request.args.get("only") == "alerts" else None
 
 
 def current_state(keys: frozenset[str] | None = None) -> dict[str, object]:

@@ -84,6 +84,14 @@ class Watcher:
         self.ensure_started()
         return self._database.open_sessions
 
+    def unseen_alerts(self) -> int:
+        """How many open alerts nobody has seen to, as last read; starts and asks nothing."""
+        return self._database.unseen_alerts
+
+    def nudge(self) -> None:
+        """Somebody changed the database here: read it at once."""
+        self._database.nudge(at_once=True)
+
     def _pulse(self) -> None:
         # Its own thread: a database or Redis that hangs must not keep the page from saying so.
         for watched in (self._redis, self._database, self.previews):

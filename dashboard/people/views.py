@@ -38,6 +38,9 @@ ACTIONS = {
     "two_step_off": mark("turned two-step sign-in off for"),
     "token_issued": mark("made the API token"),
     "token_revoked": mark("revoked the API token"),
+    "alert_acknowledged": mark("saw to the alert"),
+    "service_start": mark("began to service"),
+    "service_done": mark("serviced"),
     "sign_in_ended": mark("ended a sign-in of"),
     "sign_ins_ended": mark("ended the other sign-ins of"),
 }

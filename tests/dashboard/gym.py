@@ -28,7 +28,7 @@ from werkzeug.test import TestResponse
 from dashboard.rights import Role
 from dashboard.users import add_user
 from spotter import redis_keys
-from spotter.database.tables import UsageSessionRow
+from spotter.database.tables import AlertRow, UsageSessionRow
 from spotter.events import FramesPerSecond, Scene, SceneObject, Status, format_time
 from spotter.settings import Settings
 
@@ -192,6 +192,32 @@ class Gym:
             session.commit()
         self._changed("usage", "free-weights")
         return str(row["id"])
+
+    def alert(self, kind: str = "left_out", raised: datetime | None = None, **more: Any) -> str:
+        """An alert as the usage worker raises it."""
+        row = {
+            "id": str(uuid.uuid4()),
+            "site": self.site,
+            "camera": "free-weights",
+            "zone": "floor",
+            "equipment": "kettlebell",
+            "detail": "kettlebell at rest for 120 s with nobody in reach",
+            "layout_version": 3,
+            **more,
+        }
+        with Session(self.engine) as session:
+            session.add(AlertRow(kind=kind, raised_at=raised or datetime.now(timezone.utc), **row))
+            session.commit()
+        self._changed("alert", "free-weights")
+        return str(row["id"])
+
+    def clear(self, alert: str, detail: str = "kettlebell does not lie there any more") -> None:
+        """An alert is over."""
+        with Session(self.engine) as session:
+            row = session.get_one(AlertRow, alert)
+            row.cleared_at, row.cleared_detail = datetime.now(timezone.utc), detail
+            session.commit()
+        self._changed("alert", "free-weights")
 
     def add(self, name: str = "Olga", role: Role = "owner", password: str = PASSWORD, site: str = "*") -> None:
         with Session(self.engine) as session:

@@ -243,6 +243,9 @@ def test_pages_fit_every_screen_and_can_be_read(
     gym.status("kiosk", "degraded", "no frame for 7 s from rtsp://a-very-long-host-name.example.org/stream/number/two")
     gym.session("kettlebell", datetime.now(timezone.utc) - timedelta(minutes=75), 20)
     gym.session("treadmill", datetime.now(timezone.utc) - timedelta(minutes=5), None, unit="treadmill-1")
+    gym.alert("walkway", zone="walkway-with-a-very-long-name-to-the-showers")
+    gym.clear(gym.alert())
+    gym.alert("maintenance_due", unit="treadmill-1", equipment="treadmill", detail="treadmill-1 was in use for 300 h")
     opened = Visit(browser, address, viewport=size, color_scheme=scheme)
     try:
         opened.go("/")
@@ -253,6 +256,9 @@ def test_pages_fit_every_screen_and_can_be_read(
             "/",
             "/sessions",
             "/sessions?equipment=nothing",
+            "/alerts",
+            "/alerts?state=over",
+            "/alerts?kind=queue",
             "/equipment",
             "/equipment/kettlebell",
             "/none",
@@ -260,7 +266,7 @@ def test_pages_fit_every_screen_and_can_be_read(
         ):
             opened.go(path)
             opened.page.wait_for_load_state("load")
-            if path == "/":
+            if path == "/" or path.startswith("/alerts"):
                 opened.says("#connection", "Live")  # grey until then, which is not what is looked at here
             assert opened.page.evaluate("document.documentElement.dataset.bsTheme") == scheme
             wider = opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -275,3 +281,21 @@ FOCUSED = """() => {
   const one = document.activeElement;
   return (one.getAttribute("aria-label") || one.id || one.textContent).trim();
 }"""
+
+
+def test_alerts_come_and_go_in_an_open_page(gym: Gym, visit: Visit) -> None:
+    gym.well()
+    gym.add()
+    visit.sign_in()
+    visit.go("/alerts")
+    visit.says("#connection", "Live")
+    visit.says("#alerts", "All is well")
+    alert = gym.alert("walkway")
+    visit.says(".alert-item h2", "Kettlebell, floor")
+    visit.says("#alert-badge", "1")
+    visit.page.get_by_role("button", name="I see to it").click()
+    visit.says(".evidence", "Olga")
+    sync_api.expect(visit.page.locator("#alert-badge")).to_be_hidden()
+    gym.clear(alert)
+    visit.says("#alerts", "All is well")
+    assert visit.wrong == []

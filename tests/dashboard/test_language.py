@@ -239,6 +239,9 @@ NAMES = re.compile(
         "/sessions",
         "/sessions?from=x",
         "/sessions?equipment=rope",
+        "/alerts",
+        "/alerts?state=over",
+        "/alerts?state=x",
         "/equipment",
         "/equipment/kettlebell",
         "/none",
@@ -254,10 +257,13 @@ def test_a_korean_page_has_no_english_left_in_it(gym: Gym, signed_in: FlaskClien
     now = datetime.now(timezone.utc)
     gym.session("kettlebell", now - timedelta(days=1, minutes=75), 20)
     gym.session("treadmill", now - timedelta(minutes=5), None, unit="treadmill-1")
+    gym.alert()
+    gym.clear(gym.alert("walkway"))
+    gym.alert("maintenance_due", unit="treadmill-1", equipment="treadmill", detail="30 h")
     spoken = Spoken()
     spoken.feed(signed_in.get(path, headers={"Accept-Language": "ko"}).text)
     left = [text.strip() for text in spoken.texts if LATIN.search(NAMES.sub("", text))]
-    assert [text for text in left if not text.startswith("“from”")] == []
+    assert [text for text in left if not text.startswith(("“from”", "“state”"))] == []
 
 
 def test_errors_and_forms_answer_in_korean(gym: Gym, client: FlaskClient) -> None:

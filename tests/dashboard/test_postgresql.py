@@ -30,7 +30,17 @@ from .test_people import (  # noqa: F401
     test_an_invitation_makes_somebody_what_it_says_and_works_once,
 )
 
-EMPTIED = ("usage_sessions", "users", "invitations", "sign_in_failures", "api_tokens", "audit_log")
+EMPTIED = (
+    "usage_sessions",
+    "alerts",
+    "services",
+    "outgoing_events",
+    "users",
+    "invitations",
+    "sign_in_failures",
+    "api_tokens",
+    "audit_log",
+)
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 

@@ -37,6 +37,9 @@ live.page                     GET   -yyy-
 live.events                   GET   -yyy-
 live.state                    GET   -yyy-
 live.preview                  GET   -yyy-
+alerts.index                  GET   -yyy-
+alerts.acknowledge            POST  --yy-
+alerts.service                POST  --yy-
 equipment.index               GET   -yyy-
 equipment.card                GET   -yyy-
 cards.index                   GET   yyyyy

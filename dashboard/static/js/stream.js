@@ -5,7 +5,7 @@ const SILENT_MS = 11000; // almost three pings that did not come
 const RETRY_MS = 2000;
 
 export function openStream(places, on) {
-  const kinds = ["camera", "held", "use", "health"].filter((kind) => on[kind]);
+  const kinds = ["camera", "held", "use", "alerts", "health"];
   let source = null;
   let heardAt = performance.now();
   let live = false;
@@ -15,6 +15,10 @@ export function openStream(places, on) {
     heardAt = performance.now();
     if (now) on.now(Date.parse(now));
     if (!live) { live = true; on.connected(); }
+  };
+  const take = (kind, told) => {
+    on[kind]?.(told);
+    if (kind === "alerts") document.dispatchEvent(new CustomEvent("spotter:alerts", { detail: told }));
   };
   const silent = (reason) => { live = false; on.lost(reason); };
 
@@ -26,7 +30,7 @@ export function openStream(places, on) {
       if (answer.status === 401) { location.assign(`${places.login}?next=${encodeURIComponent(location.pathname)}`); return; }
       if (!answer.ok) throw new Error(String(answer.status));
       const state = await answer.json();
-      for (const [kind, document] of state.events) on[kind]?.(document);
+      for (const [kind, told] of state.events) take(kind, told);
       heard(state.now);
     } catch {
       if (performance.now() - heardAt > SILENT_MS) silent(t("The dashboard does not answer."));
@@ -39,7 +43,7 @@ export function openStream(places, on) {
     source?.close();
     source = new EventSource(places.events);
     for (const kind of kinds) {
-      source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
+      source.addEventListener(kind, (event) => take(kind, JSON.parse(event.data)));
     }
     source.addEventListener("ping", (event) => heard(JSON.parse(event.data).now));
   }

@@ -1,0 +1,1 @@
+"""Alerts: the page on which people see to them."""
