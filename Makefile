@@ -1,6 +1,6 @@
 # make demo   sets everything up and runs Spotter on the bundled footage
 # make test   sets everything up and runs every test (TRAIN=1: those that need torch too)
-# make soak   eight real RTSP cameras for ten minutes, one killed every 16 s (SOAK_ENGINE=opencv, SOAK_SECONDS=…)
+# make soak   eight real RTSP cameras for ten minutes, one killed every 16 s (SOAK_ENGINE=opencv or deepstream, SOAK_SECONDS=…)
 # make check  formatting, lint and types
 # make translations   takes new texts of the dashboard into its catalogues, to be translated
 # make lock   resolves requirements/*.lock again (needs uv)

@@ -14,14 +14,14 @@ from .broker import Mosquitto
 
 
 class Pipeline:
-    """A running `spotter pipeline`."""
+    """A running `spotter pipeline`, or that of another `program` in its place."""
 
-    def __init__(self, folder: Path, settings: dict[str, object], *arguments: str) -> None:
+    def __init__(self, folder: Path, settings: dict[str, object], *arguments: str, program: str = "spotter") -> None:
         self._config = config = folder / "gym.yaml"
         config.write_text(yaml.safe_dump(settings))
         self.log = (folder / "log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "spotter", "pipeline", "--config", str(config), *arguments],
+            [sys.executable, "-m", program, "pipeline", "--config", str(config), *arguments],
             stdout=self.log,
             stderr=subprocess.STDOUT,
             env={key: value for key, value in os.environ.items() if not key.startswith("SPOTTER_")},

@@ -1,6 +1,7 @@
 """The long test of `make soak`: eight real RTSP cameras, one killed every 16 s, and nothing grows or slows.
 
-SOAK_SECONDS (600) and SOAK_ENGINE (gstreamer, or opencv) change it. It prints a row each time.
+SOAK_SECONDS (600) and SOAK_ENGINE (gstreamer, opencv, or deepstream with stand-ins for NVIDIA's elements) change it.
+It prints a row each time.
 """
 
 # ruff: noqa: T201
@@ -24,6 +25,7 @@ from .broker import Listener, Mosquitto, free_port
 from .gst import gstreamer
 from .process import Pipeline, settings_for
 from .rtsp_server import GstCamera
+from .weights import write_weights
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 ENGINE = os.environ.get("SOAK_ENGINE", "gstreamer")
@@ -86,7 +88,12 @@ def test_eight_cameras_for_ten_minutes(tmp_path: Path, mosquitto: Mosquitto) -> 
         port = free_port()
         settings = settings_for(mosquitto, Path(), {name: {"uri": one.uri} for name, one in cameras.items()})
         del settings["model"]
-        pipeline = Pipeline(tmp_path, settings | {"engine": ENGINE}, "--metrics-port", str(port))
+        program = "spotter"
+        if ENGINE == "deepstream":
+            program = "tests.pipeline.deepstream.as_program"
+            write_weights(tmp_path / "model.onnx")
+            settings |= {"model": str(tmp_path / "model.onnx"), "deepstream": {"max_cameras": CAMERAS}}
+        pipeline = Pipeline(tmp_path, settings | {"engine": ENGINE}, "--metrics-port", str(port), program=program)
         stack.callback(pipeline.process.kill)
         database = Listener(mosquitto, "spotter/downtown/+/scene")
         stack.callback(database.close)

@@ -22,9 +22,6 @@ from ..weights import write_weights
 from . import stand_ins
 from .rig import settings_of
 
-SILENT_SECONDS, RECONNECT_SECONDS, RETRY_SECONDS = 4.5, 2, 0.5
-"""Sooner than in life, as for the other engines."""
-
 
 class DeepStreamFeeds:
     """One engine; each camera that is played joins it."""
@@ -34,10 +31,6 @@ class DeepStreamFeeds:
         detector = ColourDetector()
         patch.setitem(sys.modules, "pyds", strict_pyds.module())
         patch.delenv("USE_NEW_NVSTREAMMUX", raising=False)
-        patch.setattr("pipeline.deepstream.source.SILENT_SECONDS", SILENT_SECONDS)
-        for part in ("source", "engine"):
-            patch.setattr(f"pipeline.deepstream.{part}.RETRY_SECONDS", RETRY_SECONDS)
-        patch.setattr("pipeline.deepstream.graph.RECONNECT_SECONDS", RECONNECT_SECONDS)
         patch.setattr(stand_ins, "finders", [lambda image: detector.find([image])[0]])
         write_weights(folder / "model.onnx")
         self._engine = DeepStreamEngine(settings_of(folder, '  rack: {uri: "rtsp://127.0.0.1:1/x"}', max_cameras=4))
