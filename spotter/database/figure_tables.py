@@ -68,7 +68,7 @@ class GroupHourRow(_Calendar, _Figures, Base):
     """Of which it is known whether it was in use: availability is 1 - in_use_ms / known_ms."""
     median_ms: Mapped[int | None] = mapped_column(BigInteger)
 
-    __table_args__ = (Index("ix_group_hours_day", "site", "day"),)
+    __table_args__ = (Index("ix_group_hours_day", "site", "day", "scope", "name"),)
 
 
 class UnitDayRow(_Figures, Base):
@@ -122,3 +122,38 @@ class CameraHourRow(_Calendar, Base):
     camera: Mapped[str] = mapped_column(String(64), primary_key=True)
     hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     watched_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class GroupMonthRow(_Figures, Base):
+    """An hour of the week in a local month of a type, a zone or the site: sums of `group_hours`.
+
+    Only of months that are over: see `spotter.database.months`.
+    """
+
+    __tablename__ = "group_months"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    """Its first day."""
+    weekday: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    local_hour: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    known_ms: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)  # read by stretches of the key
+
+
+class LengthMonthRow(Base):
+    """How many sessions that began in a month that is over were how long: sums of `session_lengths`."""
+
+    __tablename__ = "length_months"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    step: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    sessions: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)

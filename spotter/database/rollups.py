@@ -29,6 +29,7 @@ from spotter.database.figure_tables import (
     UnitHourRow,
 )
 from spotter.database.lengths import step_of
+from spotter.database.months import fold
 from spotter.database.tables import UsageSessionRow
 from spotter.hours import HOUR_MS, hour_of, local_hour, split_hours
 from spotter.moments import to_ms, to_time
@@ -114,8 +115,10 @@ def add(connection: Connection, site: str, changes: FigureChanges) -> None:
     hours = {hour for hour, _ in changes.units} | {hour for hour, _, _ in changes.queues}
     if hours:
         derive(connection, site, hours, changes.zone)
-    if changes.ended:
-        _write_medians(connection, site, {hour_of(begin, changes.zone) for _, begin, _ in changes.ended})
+    begun = {hour_of(begin, changes.zone) for _, begin, _ in changes.ended}
+    _write_medians(connection, site, begun)
+    if hours | begun:
+        fold(connection, site, {local_hour(hour, changes.zone).day for hour in hours | begun})
 
 
 def derive(connection: Connection, site: str, hours: Iterable[int], zone: ZoneInfo) -> None:
@@ -130,7 +133,7 @@ def derive(connection: Connection, site: str, hours: Iterable[int], zone: ZoneIn
     of_hours = and_(row.site == site, row.hour.in_(times))
     _derive_group_hours(connection, "equipment", row.equipment, of_hours)
     _derive_group_hours(connection, "zone", row.zone, and_(of_hours, row.zone != ""))
-    _derive_site_hours(connection, site, times)
+    _derive_site_hours(connection, site, times, days)
     _derive_days(connection, site, days)
 
 
@@ -141,6 +144,11 @@ def recompute(connection: Connection, site: str, zone: ZoneInfo, begin: datetime
     begin to the latest end, before or after the change. Watched time and queues are left as they are.
     """
     _begin_alone(connection, site)
+    fold(connection, site, _recount(connection, site, zone, begin, end))
+
+
+def _recount(connection: Connection, site: str, zone: ZoneInfo, begin: datetime, end: datetime) -> list[date]:
+    """`recompute` but for the months; gives the days that were touched."""
     first, last = hour_of(to_ms(begin), zone), hour_of(to_ms(end), zone)
     hours = list(range(first, last + 1, HOUR_MS))
     days = sorted({local_hour(hour, zone).day for hour in hours})
@@ -170,6 +178,7 @@ def recompute(connection: Connection, site: str, zone: ZoneInfo, begin: datetime
     derive(connection, site, hours, zone)
     _write_medians(connection, site, hours)
     _recount_lengths(connection, site, zone, days)
+    return days
 
 
 def rebuild(connection: Connection, site: str, zone: ZoneInfo, told: Callable[[float], None] = lambda _: None) -> int:
@@ -185,16 +194,19 @@ def rebuild(connection: Connection, site: str, zone: ZoneInfo, told: Callable[[f
         ).one(),
     ]
     moments = [to_ms(bound) for bound in bounds if bound is not None]
+    _begin_alone(connection, site)
     connection.execute(delete(SessionLengthRow).where(SessionLengthRow.site == site))
     if not moments:
         return 0
+    touched: set[date] = set()
     begin, end = hour_of(min(moments), zone), hour_of(max(moments), zone) + HOUR_MS
     at = begin
     while at < end:  # by whole days, so that a year of sessions is never in memory
         until = min(at + 24 * HOUR_MS, end)
-        recompute(connection, site, zone, to_time(at), to_time(until - 1))
+        touched.update(_recount(connection, site, zone, to_time(at), to_time(until - 1)))
         told((until - begin) / (end - begin))
         at = until
+    fold(connection, site, touched)
     return (end - begin) // HOUR_MS
 
 
@@ -247,7 +259,7 @@ def _forget_derived(connection: Connection, site: str, times: list[datetime], da
     """What follows from rows of units that are gone, or changed, must not stay."""
     group, group_day, unit_day = GroupHourRow, GroupDayRow, UnitDayRow
     gone = dict.fromkeys(("in_use_ms", "sessions", "watched_ms", "pieces", "known_ms"), 0)
-    touched = (group.site == site, group.hour.in_(times))
+    touched = (group.site == site, group.day.in_(days), group.hour.in_(times))
     connection.execute(update(group).where(*touched).values(**gone, median_ms=None))
     connection.execute(delete(unit_day).where(unit_day.site == site, unit_day.day.in_(days)))
     connection.execute(delete(group_day).where(group_day.site == site, group_day.day.in_(days)))
@@ -279,14 +291,16 @@ def _derive_group_hours(connection: Connection, scope: str, name: Any, where: An
     _write_group_hours(connection, query)
 
 
-def _derive_site_hours(connection: Connection, site: str, times: list[datetime]) -> None:
+def _derive_site_hours(connection: Connection, site: str, times: list[datetime], days: list[date]) -> None:
     row = GroupHourRow
     keys = (row.site, row.hour, row.day, row.weekday, row.local_hour)
     sums = [func.sum(getattr(row, name)) for name in ("in_use_ms", "sessions", "watched_ms")]
     query = (
         select(row.site, literal("site"), row.site, *keys[1:], *sums, literal(0))
         .add_columns(func.sum(row.pieces), func.sum(row.known_ms))
-        .where(row.site == site, row.scope == "equipment", row.hour.in_(times))
+        .where(
+            row.site == site, row.scope == "equipment", row.day.in_(days), row.hour.in_(times)
+        )  # by the index of days
         .group_by(*keys)
     )
     _write_group_hours(connection, query)
