@@ -12,14 +12,15 @@ from flask import Response, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 
-from dashboard import database, equipment
+from dashboard import database, floor
 from dashboard.api_access import LIMIT, PREFIX, who
 from dashboard.context import current
+from dashboard.equipment import overview
+from dashboard.equipment.period import last_days
 from dashboard.live.cameras import Tile
 from dashboard.live.views import answer_stream
 from dashboard.security import limiter
 from dashboard.session_query import is_cursor, page, read_filter
-from dashboard.usage_hours import tally
 from spotter.catalog import Card, Entry, Language
 from spotter.database.tables import UsageSessionRow
 from spotter.events import UtcTime
@@ -136,11 +137,11 @@ class EquipmentQuery(BaseModel):
 
 
 class EquipmentOut(BaseModel):
-    """A kind of equipment and its use in the days asked for."""
+    """A kind of equipment and its use in the days asked for; `/figures` has more."""
 
     equipment: str
     name: str
-    sessions: int
+    sessions: int = Field(description="that began then")
     running: int
     seconds: float
     median_seconds: float | None
@@ -239,26 +240,26 @@ def catalogue_entry(label: str, query: CatalogueQuery) -> CatalogueEntryOut:
 @bp.output(EquipmentsOut)
 def equipment_use(query: EquipmentQuery) -> EquipmentsOut:
     """Use of each kind of equipment, most used first."""
-    context = current()
-    period = equipment.last_days(query.days, datetime.now(timezone.utc))
-    kinds = tally(equipment.uses(database.session(), period), period.begin, period.end, context.zone)
+    context, opened = current(), database.session()
+    period = last_days(query.days, context.zone, datetime.now(timezone.utc))
+    stands = floor.read(opened.connection(), context.settings)
     figures = [
         EquipmentOut(
             equipment=kind.equipment,
             name=context.catalog.name(kind.equipment, query.language),
-            sessions=kind.sessions,
+            sessions=kind.figures.sessions,
             running=kind.running,
-            seconds=kind.seconds,
+            seconds=kind.figures.seconds,
             median_seconds=kind.median_seconds,
-            seconds_by_hour=kind.seconds_by_hour,
+            seconds_by_hour=[hour.seconds for hour in kind.hours],
         )
-        for kind in kinds
+        for kind in overview.kinds(opened, context.settings.site, context.zone, stands, period)
     ]
     return EquipmentsOut(equipment=figures)
 
 
 @bp.after_request
-def _tag(response: Response) -> Response:
+def tag(response: Response) -> Response:
     """Give a whole answer its ETag, and leave it out where the reader has it already."""
     if response.status_code == 200 and not response.is_streamed:
         body = response.get_json(silent=True)

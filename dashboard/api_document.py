@@ -26,9 +26,14 @@ def init_app(app: APIFlask) -> None:
     app.error_processor(problems.of_input)
 
 
+def endpoints() -> dict[str, str]:
+    """The endpoint of each path, as the document writes paths."""
+    return {_template(rule.rule): rule.endpoint for rule in current_app.url_map.iter_rules()}
+
+
 def _complete(written: dict[str, Any] | str) -> dict[str, Any] | str:
     spec = cast("dict[str, Any]", written)  # APIFlask gives text only where a command asks for YAML
-    endpoints = {_template(rule.rule): rule.endpoint for rule in current_app.url_map.iter_rules()}
+    known = endpoints()
     spec["info"]["description"] = " ".join(_ABOUT.split())
     parts = spec.setdefault("components", {})
     parts.setdefault("schemas", {})["Problem"] = problems.SCHEMA
@@ -36,7 +41,7 @@ def _complete(written: dict[str, Any] | str) -> dict[str, Any] | str:
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             if method != "parameters":
-                _complete_operation(path, endpoints[path], operation)
+                _complete_operation(path, known[path], operation)
     return spec
 
 

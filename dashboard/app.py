@@ -20,9 +20,7 @@ from dashboard import (
     api_document,
     auth,
     cards,
-    charts,
     database,
-    equipment,
     health,
     identify,
     keys,
@@ -35,6 +33,8 @@ from dashboard import (
 )
 from dashboard.alerts import views as alerts
 from dashboard.context import Context, attach, current
+from dashboard.equipment import api as figures
+from dashboard.equipment import views as equipment
 from dashboard.language import mark
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
@@ -91,7 +91,6 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     Bootstrap5(app)
     health.init_app(app, context)
     auth.init_app(app)
-    charts.init_app(app)
     cards.init_app(app)
     identify.init_app(app)
     for blueprint in (
@@ -106,6 +105,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         token_views.bp,
         reference.bp,
         api.bp,
+        figures.bp,
     ):
         app.register_blueprint(blueprint)
     api_document.init_app(app)

@@ -8,6 +8,7 @@ from apiflask import APIFlask
 from flask import Blueprint, current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from dashboard import api_document
 from dashboard.rights import NEEDED_SCOPE
 
 bp = Blueprint("reference", __name__)
@@ -34,7 +35,7 @@ def _shown(path: str, operation: dict[str, Any]) -> dict[str, Any]:
         "path": path,
         "identity": operation["operationId"],
         "summary": operation.get("summary", ""),
-        "scope": NEEDED_SCOPE[f"api.{operation['operationId']}"],
+        "scope": NEEDED_SCOPE[api_document.endpoints()[path]],
         "parameters": [
             {
                 "name": parameter["name"],

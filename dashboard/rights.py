@@ -49,7 +49,6 @@ RIGHTS: dict[str, frozenset[str]] = {
     "health.healthz": EVERYBODY,
     "health.livez": EVERYBODY,
     "health.metrics": EVERYBODY,  # which lets in this machine and viewers only
-    "charts.plotly_script": VIEWERS,
     "live.page": VIEWERS,
     "live.events": VIEWERS,
     "live.state": VIEWERS,
@@ -59,6 +58,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "alerts.service": TRAINERS,
     "equipment.index": VIEWERS,
     "equipment.card": VIEWERS,
+    "equipment.chart": VIEWERS,
     "cards.index": EVERYBODY,
     "cards.card": EVERYBODY,
     "cards.qr": EVERYBODY,
@@ -97,6 +97,10 @@ RIGHTS: dict[str, frozenset[str]] = {
     "api.cameras": VIEWERS,
     "api.one_camera": VIEWERS,
     "api.equipment_use": VIEWERS,
+    "figures.figures": VIEWERS,
+    "figures.figures_csv": VIEWERS,
+    "figures.week": VIEWERS,
+    "figures.week_csv": VIEWERS,
     "api.catalogue": VIEWERS,
     "api.catalogue_entry": VIEWERS,
 }
@@ -117,6 +121,10 @@ NEEDED_SCOPE: dict[str, str | None] = {
     "api.cameras": "live:read",
     "api.one_camera": "live:read",
     "api.equipment_use": "equipment:read",
+    "figures.figures": "equipment:read",
+    "figures.figures_csv": "equipment:read",
+    "figures.week": "equipment:read",
+    "figures.week_csv": "equipment:read",
     "api.catalogue": None,
     "api.catalogue_entry": None,
 }

@@ -70,13 +70,13 @@ def spoken_day(day: date, today: date) -> str:
         return str(gettext("Today"))
     if day == today - timedelta(days=1):
         return str(gettext("Yesterday"))
-    # Translators: a pattern of Unicode's date symbols, as are the next two.
+    return long_day(day)
+
+
+def long_day(day: date) -> str:
+    """``Sat 21 Nov 2026``."""
+    # Translators: a pattern of Unicode's date symbols, as is the next one.
     return format_date(day, gettext("EEE d MMM y"), locale=chosen())
-
-
-def short_day(day: date) -> str:
-    """``Sat 21 Nov``."""
-    return format_date(day, gettext("EEE d MMM"), locale=chosen())
 
 
 def weekday(day: date) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psutil
 import redis
@@ -28,8 +29,12 @@ from werkzeug.test import TestResponse
 from dashboard.rights import Role
 from dashboard.users import add_user
 from spotter import redis_keys
+from spotter.database import rollups
+from spotter.database.rollups import FigureChanges, UnitKey
 from spotter.database.tables import AlertRow, UsageSessionRow
 from spotter.events import FramesPerSecond, Scene, SceneObject, Status, format_time
+from spotter.hours import HOUR_MS, hour_of
+from spotter.moments import to_ms
 from spotter.settings import Settings
 
 PASSWORD = "correct horse battery"
@@ -180,18 +185,45 @@ class Gym:
             "layout_version": 1,
             **more,
         }
+        now = datetime.now(timezone.utc)
+        ended = None if minutes is None else started + timedelta(minutes=minutes)
         with Session(self.engine) as session:
             session.add(
                 UsageSessionRow(
-                    equipment=equipment,
-                    started_at=started,
-                    ended_at=None if minutes is None else started + timedelta(minutes=minutes),
-                    **row,
+                    equipment=equipment, started_at=started, ended_at=ended, last_at=ended or max(started, now), **row
                 )
             )
+            session.flush()
+            if row["site"] == self.site:
+                zone = ZoneInfo(self.settings.timezone)
+                rollups.recompute(session.connection(), self.site, zone, started, ended or max(started, now))
             session.commit()
         self._changed("usage", "free-weights")
         return str(row["id"])
+
+    def elsewhere(self, site: str, equipment: str, started: datetime, minutes: float) -> None:
+        """A session and its figures at another site of the same database."""
+        self.session(equipment, started, minutes, site=site)
+        with self.engine.begin() as connection:
+            zone = ZoneInfo(self.settings.timezone)
+            rollups.recompute(connection, site, zone, started, started + timedelta(minutes=minutes))
+
+    def watched(
+        self, begin: datetime, hours: int, *units: tuple[str, str], queue_seconds: float = 0, pieces: int = 1
+    ) -> None:
+        """Cameras saw the (equipment, unit)s for whole hours; a unit without a name is kit of so many pieces."""
+        zone = ZoneInfo(self.settings.timezone)
+        changes = FigureChanges(zone)
+        first = hour_of(to_ms(begin), zone)
+        for hour in range(first, first + hours * HOUR_MS, HOUR_MS):
+            for equipment, unit in units:
+                amounts = changes.units[hour, UnitKey(equipment, unit, "floor")]
+                amounts.pieces = 1 if unit else pieces
+                amounts.watched_ms = HOUR_MS * amounts.pieces
+                changes.queues[hour, "equipment", equipment] += round(queue_seconds * 1000)
+            changes.queues[hour, "site", self.site] += round(queue_seconds * 1000)
+        with self.engine.begin() as connection:
+            rollups.add(connection, self.site, changes)
 
     def alert(self, kind: str = "left_out", raised: datetime | None = None, **more: Any) -> str:
         """An alert as the usage worker raises it."""

@@ -32,7 +32,6 @@ join.accept                   POST  yyyyy
 health.healthz                GET   yyyyy
 health.livez                  GET   yyyyy
 health.metrics                GET   yyyyy
-charts.plotly_script          GET   -yyy-
 live.page                     GET   -yyy-
 live.events                   GET   -yyy-
 live.state                    GET   -yyy-
@@ -42,6 +41,7 @@ alerts.acknowledge            POST  --yy-
 alerts.service                POST  --yy-
 equipment.index               GET   -yyy-
 equipment.card                GET   -yyy-
+equipment.chart               GET   -yyy-
 cards.index                   GET   yyyyy
 cards.card                    GET   yyyyy
 cards.qr                      GET   yyyyy
@@ -83,6 +83,10 @@ api.one_camera                GET   -yyy-
 api.catalogue                 GET   -yyy-
 api.catalogue_entry           GET   -yyy-
 api.equipment_use             GET   -yyy-
+figures.figures               GET   -yyy-
+figures.figures_csv           GET   -yyy-
+figures.week                  GET   -yyy-
+figures.week_csv              GET   -yyy-
 """
 COLUMNS = ("stranger", "viewer", "trainer", "owner", "kiosk")
 EXPECTED = {

@@ -1,0 +1,67 @@
+"""The floor as the newest layout has it: which units stand where, and the thresholds that figures are judged by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
+
+from spotter.database import layouts
+from spotter.settings import Rules, Settings, StationZone, Zone
+
+_ZONES: TypeAdapter[dict[str, dict[str, Zone]]] = TypeAdapter(dict[str, dict[str, Zone]])
+
+
+class Station(NamedTuple):
+    """A unit in a camera's picture."""
+
+    camera: str
+    zone: str
+    equipment: str
+    unit: str
+    polygon: tuple[tuple[float, float], ...]
+    """Relative to the frame."""
+    service_after: float | None
+    """Hours of use after which it is due; None is never."""
+
+
+class Floor(NamedTuple):
+    """Where units stand, and the site's rules."""
+
+    stations: tuple[Station, ...]
+    rules: Rules
+
+    def service_after(self, unit: str) -> float | None:
+        """The hours of use after which a unit is due for service; None is never."""
+        return next((one.service_after for one in self.stations if one.unit == unit and one.service_after), None)
+
+    def equipment_of(self, unit: str) -> str | None:
+        """What a unit is; None for one that stands nowhere now."""
+        return next((one.equipment for one in self.stations if one.unit == unit), None)
+
+
+def read(connection: Connection, settings: Settings, site: str | None = None) -> Floor:
+    """The newest layout of a site; what the settings say where there is none yet, or one that is not understood."""
+    known = layouts.newest(connection, site or settings.site)
+    zones, rules = {name: camera.zones for name, camera in settings.cameras.items()}, settings.rules
+    if known is not None:
+        try:
+            zones = _ZONES.validate_python(known.document["cameras"])
+            rules = Rules.model_validate(known.document["rules"])
+        except (ValidationError, KeyError):  # of another version of Spotter
+            pass
+    found = [
+        Station(
+            camera,
+            name,
+            zone.equipment,
+            zone.unit or name,
+            tuple((x, y) for x, y in zone.polygon),
+            zone.rules.service_after or rules.service_after.get(zone.equipment),
+        )
+        for camera, of_camera in sorted(zones.items())
+        for name, zone in sorted(of_camera.items())
+        if isinstance(zone, StationZone)
+    ]
+    return Floor(tuple(found), rules)
