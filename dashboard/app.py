@@ -35,6 +35,7 @@ from dashboard.alerts import views as alerts
 from dashboard.context import Context, attach, current
 from dashboard.equipment import api as figures
 from dashboard.equipment import views as equipment
+from dashboard.labelling import views as labelling
 from dashboard.language import mark
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
@@ -98,6 +99,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         alerts.bp,
         sessions.bp,
         equipment.bp,
+        labelling.bp,
         kiosk.bp,
         account.bp,
         join.bp,
@@ -128,7 +130,10 @@ def _common() -> dict[str, Any]:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith(("/live/", "/cameras/"))
+    return request.path.startswith(("/live/", "/cameras/")) or request.endpoint in (
+        "labelling.save",
+        "labelling.suggest",
+    )
 
 
 def _explain_http(error: HTTPException) -> ResponseReturnValue:

@@ -25,6 +25,9 @@ bp = Blueprint("identify", __name__)
 LARGEST_PHOTO = 15_000_000
 """Bytes: what the best phones make, with room."""
 
+LARGEST_SENT = {"identify.answer": LARGEST_PHOTO, "labelling.add": 60_000_000}
+"""Bytes of one request to the routes that take photos."""
+
 MOST_DRAINED = 64_000_000
 """So much of a larger one is read and thrown away: a browser reads no answer before it has sent its question."""
 
@@ -46,8 +49,8 @@ class SpotterRequest(Request):
     @property
     def max_content_length(self) -> int | None:
         """Photos may be larger than any form."""
-        if self.endpoint == "identify.answer":
-            return LARGEST_PHOTO
+        if self.endpoint in LARGEST_SENT:
+            return LARGEST_SENT[self.endpoint]
         return super().max_content_length
 
     @max_content_length.setter
@@ -73,6 +76,12 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(bp)
 
 
+def namer_of(app: Flask) -> Namer:
+    """What looks at photos for `app`."""
+    namer: Namer = app.extensions[_NAMER]
+    return namer
+
+
 @bp.get("/identify")
 def page() -> str:
     """Where a photo is taken or chosen."""
@@ -86,9 +95,8 @@ def answer() -> ResponseReturnValue:
     photo = next((file for file in request.files.getlist("photo") if file.filename), None)
     if photo is None:
         return _page(NOTHING_SENT), 400
-    namer: Namer = current_app.extensions[_NAMER]
     try:
-        named = namer.name(photo.stream.read())
+        named = namer_of(current_app).name(photo.stream.read())
     except NotAPictureError:
         return _page(NOT_A_PICTURE), 415
     except BusyError:

@@ -72,6 +72,12 @@ class Namer:
 
     def name(self, picture: bytes) -> Named:
         """What `picture` shows. Raises NotAPictureError, BusyError, and WeightsError where no detector is installed."""
+        seen, size = self.look(picture)
+        known = [one for one in seen if one.label in self._known]
+        return judge(known, size, self._settings.rules.identify_confidence)
+
+    def look(self, picture: bytes) -> tuple[list[Seen], tuple[int, int]]:
+        """All that the detector finds, in pixels of the size (width, height) that comes with it; raises as `name`."""
         image = read_picture(picture)
         if not self._turn.acquire(timeout=WAIT_SECONDS):
             raise BusyError("too many photos at once")
@@ -83,9 +89,8 @@ class Namer:
         seen = [
             Seen(str(label), float(score), tuple(float(edge) for edge in box))
             for label, score, box in zip(found.data["class_name"], found.confidence, found.xyxy, strict=True)
-            if str(label) in self._known
         ]
-        return judge(seen, (image.shape[1], image.shape[0]), self._settings.rules.identify_confidence)
+        return seen, (image.shape[1], image.shape[0])
 
     def _opened(self) -> Detector:
         if self._detector is None:

@@ -42,8 +42,12 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
     layout = read_layout(path)
     folder = path.parent
     # After an earlier split the lists may leave pictures out: begin from the folder again.
-    own = folder / "images"
-    pictures = pictures_at(own) if own.is_dir() else layout.pictures("train") + layout.pictures("val")
+    # The dashboard lists which pictures somebody looked at: the others must not train as empty ones.
+    own, looked_at = folder / "images", folder / "labelled.txt"
+    if looked_at.is_file():
+        pictures = pictures_at(looked_at)
+    else:
+        pictures = pictures_at(own) if own.is_dir() else layout.pictures("train") + layout.pictures("val")
     samples = [Sample(p, read_rows(label_path(p), len(layout.labels))) for p in pictures]
     try:
         done = split_samples(samples, len(layout.labels), share=_share(ratio), seed=seed, by=by)

@@ -42,6 +42,17 @@ alerts.service                POST  --yy-
 equipment.index               GET   -yyy-
 equipment.card                GET   -yyy-
 equipment.chart               GET   -yyy-
+labelling.index               GET   --yy-
+labelling.create              POST  --yy-
+labelling.pictures            GET   --yy-
+labelling.add                 POST  --yy-
+labelling.remove_set          POST  ---y-
+labelling.download            GET   --yy-
+labelling.editor              GET   --yy-
+labelling.picture_file        GET   --yy-
+labelling.save                PUT   --yy-
+labelling.suggest             POST  --yy-
+labelling.remove              POST  --yy-
 cards.index                   GET   yyyyy
 cards.card                    GET   yyyyy
 cards.qr                      GET   yyyyy

@@ -195,6 +195,18 @@ def test_preview_draws_sheets_and_the_correlogram(tmp_path: Path) -> None:
     assert len(np.unique(cv2.imread(str(tmp_path / "preview" / "correlogram.png")))) > 5
 
 
+def test_split_takes_only_what_somebody_looked_at_where_the_dashboard_lists_it(tmp_path: Path) -> None:
+    names = [f"{clip}-{number:04d}.jpg" for clip in "abc" for number in range(3)]
+    (tmp_path / "images").mkdir()
+    for number, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / "images" / name), scene(number))
+    (tmp_path / "data.yaml").write_text("train: labelled.txt\nval: labelled.txt\nnames: [person, kettlebell]\n")
+    (tmp_path / "labelled.txt").write_text("".join(f"images/{name}\n" for name in names[:6]))
+    call("split", tmp_path)
+    done = read_data_set(tmp_path / "data.yaml")
+    assert sorted(sample.path.name for sample in (*done.train, *done.val)) == names[:6]
+
+
 def test_suggest_proposes_for_unlabelled_pictures_alone(tmp_path: Path) -> None:
     folder = data_set(tmp_path / "set", {"done": scene(1), "new": scene(2)})
     (folder / "labels" / "new.txt").unlink()
