@@ -47,6 +47,8 @@ class SessionQuery(BaseModel):
     end: str = Field("", alias="to", description="day (whole) or local time up to which")
     equipment: str = Field("", description="a label, such as kettlebell")
     camera: str = ""
+    unit: str = ""
+    reviewed: Literal["", "yes", "no"] = Field("", description="only those that somebody looked at, or nobody")
     cursor: str = Field("", description="`next` of the page before")
     limit: int = Field(50, ge=1, le=500)
 

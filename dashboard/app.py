@@ -28,6 +28,7 @@ from dashboard import (
     language,
     problems,
     reference,
+    review,
     security,
     sessions,
 )
@@ -98,6 +99,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         live.bp,
         alerts.bp,
         sessions.bp,
+        review.bp,
         equipment.bp,
         labelling.bp,
         kiosk.bp,

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
-from sqlalchemy import Select, String, and_, cast, func, or_, select
+from sqlalchemy import Select, String, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard.times import parse_local
-from spotter.database.tables import UsageSessionRow
+from spotter.database.tables import ReviewRow, UsageSessionRow
 
 LONGEST_SESSION = timedelta(days=7)
 """How far before a period its sessions may have started: what keeps every query a walk over one stretch of an index."""
@@ -32,11 +32,15 @@ class SessionFilter:
     end: datetime | None = None
     equipment: str | None = None
     camera: str | None = None
+    unit: str | None = None
+    reviewed: bool | None = None
+    """Only those that somebody looked at, or (False) nobody; None: all."""
 
     @property
     def is_narrowed(self) -> bool:
         """Whether anything but the site is asked for."""
-        return any((self.begin, self.end, self.equipment, self.camera))
+        narrow = (self.begin, self.end, self.equipment, self.camera, self.unit)
+        return any(narrow) or self.reviewed is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,15 @@ def read_filter(arguments: Mapping[str, str], site: str, zone: ZoneInfo) -> tupl
     begin, end = moments["from"], moments["to"]
     if begin and end and begin >= end:
         problems.append(gettext("“from” is not before “to”."))
-    equipment, camera = (arguments.get(name, "").strip() or None for name in ("equipment", "camera"))
-    return SessionFilter(site, begin, end, equipment, camera), problems
+    # PostgreSQL takes no zero byte in a text, and no name has one.
+    equipment, camera, unit, reviewed = (
+        arguments.get(name, "").replace("\0", "").strip() or None
+        for name in ("equipment", "camera", "unit", "reviewed")
+    )
+    if reviewed not in (None, "yes", "no"):
+        problems.append(gettext("“reviewed” is yes or no."))
+        reviewed = None
+    return SessionFilter(site, begin, end, equipment, camera, unit, reviewed and reviewed == "yes"), problems
 
 
 def statement(wanted: SessionFilter) -> Select[UsageSessionRow]:
@@ -71,6 +82,11 @@ def statement(wanted: SessionFilter) -> Select[UsageSessionRow]:
     query = select(row).where(row.site == wanted.site)
     if wanted.equipment:
         query = query.where(row.equipment == wanted.equipment)
+    if wanted.unit:
+        query = query.where(row.unit == wanted.unit)
+    if wanted.reviewed is not None:
+        looked_at = exists().where(ReviewRow.session == row.id)
+        query = query.where(looked_at if wanted.reviewed else ~looked_at)
     if wanted.end:
         query = query.where(row.started_at < wanted.end)
     if wanted.begin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from typing import Any
@@ -14,11 +15,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from dashboard import database
+from dashboard import database, timeline
 from dashboard.context import Context, current
 from dashboard.language import chosen, mark
-from dashboard.session_query import SessionFilter, every, known_equipment, page, read_filter
-from dashboard.times import length, local_day, spoken_day, weekday
+from dashboard.session_query import SessionFilter, every, known_equipment, page, read_filter, statement
+from dashboard.times import day_start, length, local_day, spoken_day, weekday
+from spotter.database.corrections import reviews
 from spotter.database.tables import UsageSessionRow
 from spotter.events import seconds_between
 
@@ -47,7 +49,7 @@ CSV_COLUMNS = (
     "ended_by",
 )
 
-FILTERS = ("from", "to", "equipment", "camera")
+FILTERS = ("from", "to", "equipment", "camera", "unit", "reviewed")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -61,7 +63,8 @@ def index() -> ResponseReturnValue:
     wanted, problems = read_filter(request.args, context.settings.site, context.zone)
     found = page(opened, wanted, request.args.get("cursor")) if not problems else None
     today = local_day(now, context.zone)
-    shown = [_shown(row, context, now) for row in found.rows] if found else []
+    looked_at = reviews(opened.connection(), [row.id for row in found.rows]) if found else {}
+    shown = [{**describe(row, context, now), "review": looked_at.get(row.id)} for row in found.rows] if found else []
     days = [(spoken_day(day, today), list(rows)) for day, rows in groupby(shown, key=lambda one: one["day"])]
     equipment = sorted(
         {*known_equipment(opened, context.settings.site), *([wanted.equipment] if wanted.equipment else [])}
@@ -79,6 +82,8 @@ def index() -> ResponseReturnValue:
         older=url_for("sessions.index", **asked, cursor=found.older) if found and found.older else None,
         newest=url_for("sessions.index", **asked) if request.args.get("cursor") else None,
         weekday=weekday,
+        timeline=_timeline(opened, wanted, context, now) if found and not request.args.get("cursor") else None,
+        lanes=_lanes(),
         csv=url_for("sessions.download", **asked),
     )
 
@@ -143,7 +148,8 @@ def _csv_row(row: UsageSessionRow, context: Context, now: datetime) -> tuple[obj
     )
 
 
-def _shown(row: UsageSessionRow, context: Context, now: datetime) -> dict[str, object]:
+def describe(row: UsageSessionRow, context: Context, now: datetime) -> dict[str, object]:
+    """A session in the words of the one who asks."""
     started = row.started_at.astimezone(context.zone)
     ended = row.ended_at.astimezone(context.zone) if row.ended_at else None
     seconds = max(0.0, seconds_between(row.started_at, row.ended_at or now))
@@ -163,6 +169,20 @@ def _shown(row: UsageSessionRow, context: Context, now: datetime) -> dict[str, o
         "confidence": round(row.confidence * 100),
         "why": gettext(ENDED_BY.get(row.ended_by, row.ended_by)) if row.ended_by else None,
     }
+
+
+def _lanes() -> timeline.Lanes:
+    return "camera" if request.args.get("lanes") == "camera" else "equipment"
+
+
+def _timeline(opened: Session, wanted: SessionFilter, context: Context, now: datetime) -> timeline.Timeline | None:
+    """The sessions of the day that is asked for, or of today, as bars; None for a longer time."""
+    begin = wanted.begin or day_start(local_day(now, context.zone), context.zone)
+    end = wanted.end or begin + timedelta(days=1)
+    if end - begin > timedelta(hours=25, minutes=1):
+        return None
+    rows = opened.scalars(statement(replace(wanted, begin=begin, end=end)).limit(timeline.MOST))
+    return timeline.draw(list(rows), (begin, end), context, now, _lanes())
 
 
 def _quick_periods(today: date) -> list[tuple[str, dict[str, str]]]:

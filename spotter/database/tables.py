@@ -139,6 +139,41 @@ class ServiceRow(Base):
     __table_args__ = (Index("ix_services_unit", "site", "unit", "began_at"),)
 
 
+class CorrectionRow(Base):
+    """What a person changed of sessions, whole rows before and after. Written by `spotter.database.corrections`."""
+
+    __tablename__ = "corrections"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    """`relabel`, `discard`, `merge` or `split`."""
+    session: Mapped[str] = mapped_column(String(36))
+    """The session that was corrected, as the person saw it."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(String(64))
+    before: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    after: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    undone_by: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (Index("ix_corrections_site", "site", "id"),)
+
+
+class ReviewRow(Base):
+    """That a person looked at a session, and what they wrote of it. Written by `spotter.database.corrections`."""
+
+    __tablename__ = "session_reviews"
+
+    session: Mapped[str] = mapped_column(String(36), primary_key=True)
+    site: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(Text)
+    client: Mapped[str] = mapped_column(String(40))
+    """A nickname, or nothing."""
+
+
 class RackChangeRow(Base):
     """What a rack lacked of a label from a moment on. Written by the usage worker."""
 

@@ -17,7 +17,10 @@ from spotter.database.tables import Base
 from spotter.events import Scene
 from spotter.settings import Settings
 
-NOT_OF_SCENES = {"users", "layouts", "camera_positions", "interpreter_states", "waiting_scenes", "outgoing_events"}
+NOT_OF_SCENES = {
+    *("users", "layouts", "camera_positions", "interpreter_states", "waiting_scenes", "outgoing_events"),
+    *("corrections", "session_reviews"),
+}
 """Tables that people write, or that depend on when a batch was committed."""
 
 

@@ -64,6 +64,16 @@ kiosk.events                  GET   -yyyy
 kiosk.state                   GET   -yyyy
 sessions.index                GET   --yy-
 sessions.download             GET   --yy-
+review.next_one               GET   --yy-
+review.session                GET   --yy-
+review.right                  POST  --yy-
+review.relabel                POST  --yy-
+review.discard                POST  --yy-
+review.merge                  POST  --yy-
+review.split                  POST  --yy-
+review.undo                   POST  --yy-
+review.corrections            GET   --yy-
+review.download               GET   --yy-
 account.index                 GET   -yyy-
 account.change_password       POST  -yyy-
 account.end_sign_in           POST  -yyy-

@@ -25,7 +25,7 @@ def at(hour: int, minute: int = 0, *, day: int = 20) -> datetime:
 
 
 def names(page: str) -> list[str]:
-    return [part.split("<")[0].strip() for part in page.split('<th scope="row">')[1:]]
+    return [part.split(">")[1].split("<")[0].strip() for part in page.split('<th scope="row">')[1:]]
 
 
 def rows_of(answer: str) -> list[dict[str, str]]:
