@@ -43,6 +43,7 @@ from dashboard.live.redis_watch import open_redis
 from dashboard.live.watcher import Watcher
 from dashboard.people import account, join, token_views
 from dashboard.people import views as people
+from dashboard.today import views as today
 from spotter import catalog
 from spotter.database.engine import open_database
 from spotter.settings import Settings
@@ -96,6 +97,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     cards.init_app(app)
     identify.init_app(app)
     for blueprint in (
+        today.bp,
         live.bp,
         alerts.bp,
         sessions.bp,

@@ -50,7 +50,7 @@ from many addresses run into `people.lockout`."""
 SECOND_STEP_SECONDS = 300
 _HALF = "half_signed_in"
 
-HOMES = {"owner": "live.page", "trainer": "live.page", "viewer": "live.page", "kiosk": "kiosk.index"}
+HOMES = {"owner": "today.page", "trainer": "today.page", "viewer": "today.page", "kiosk": "kiosk.index"}
 """Where each role begins. A kiosk may sign in as somebody who can do more."""
 
 

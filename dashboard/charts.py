@@ -131,7 +131,7 @@ def columns(
     stacked = [sum(values[at] for _, values in series) for at in range(len(labels))]
     top, step = _scale(max([*stacked, *(line[1] if line else ()), 0.0]))
     rows = 18 * (1 + len(series) // 5)
-    drawing, left, head, tall = Drawing(rows + 250, title), 52, rows + 14, 200
+    drawing, left, head, tall = Drawing(rows + 256, title), 52, rows + 24, 200
     kinds = [f"series-{number % len(SERIES)}" for number in range(len(series))]
     entries = list(zip(kinds, (name for name, _ in series), strict=True))
     drawing.legend([*entries, *([("usual", line[0])] if line else [])], 12)
@@ -152,7 +152,7 @@ def columns(
     if line:
         points = [(left + wide * (at + 0.5), head + tall - tall * value / top) for at, value in enumerate(line[1])]
         drawing.line(points, "usual", 2.5)
-    drawing.text(left - 6, head - 8, unit, "end")
+    drawing.text(left - 6, head - 14, unit, "end")
     return drawing.done()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from spotter.database import layouts
-from spotter.settings import Rules, Settings, StationZone, Zone
+from spotter.settings import RackZone, Rules, Settings, StationZone, Zone
 
 _ZONES: TypeAdapter[dict[str, dict[str, Zone]]] = TypeAdapter(dict[str, dict[str, Zone]])
 
@@ -30,7 +31,14 @@ class Floor(NamedTuple):
     """Where units stand, and the site's rules."""
 
     stations: tuple[Station, ...]
+    kit: dict[str, int]
+    """How many of each label the racks hold."""
     rules: Rules
+
+    def pieces(self) -> dict[str, int]:
+        """How many there are of each type, by label: a unit that several cameras see is one."""
+        units = Counter(equipment for equipment, _ in {(one.equipment, one.unit) for one in self.stations})
+        return dict(sorted((units + Counter(self.kit)).items()))
 
     def service_after(self, unit: str) -> float | None:
         """The hours of use after which a unit is due for service; None is never."""
@@ -64,4 +72,13 @@ def read(connection: Connection, settings: Settings, site: str | None = None) ->
         for name, zone in sorted(of_camera.items())
         if isinstance(zone, StationZone)
     ]
-    return Floor(tuple(found), rules)
+    racks = {  # by name, since a rack that several cameras see is one
+        name: zone.holds
+        for of_camera in zones.values()
+        for name, zone in of_camera.items()
+        if isinstance(zone, RackZone)
+    }
+    kit: Counter[str] = Counter()
+    for holds in racks.values():
+        kit.update(holds)
+    return Floor(tuple(found), dict(kit), rules)

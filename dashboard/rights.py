@@ -49,6 +49,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "health.healthz": EVERYBODY,
     "health.livez": EVERYBODY,
     "health.metrics": EVERYBODY,  # which lets in this machine and viewers only
+    "today.page": VIEWERS,
+    "today.chart": VIEWERS,
     "live.page": VIEWERS,
     "live.events": VIEWERS,
     "live.state": VIEWERS,

@@ -68,7 +68,9 @@ class SumsOut(BaseModel):
     sessions: int = Field(description="that began then")
     queue_seconds: float = Field(description="that people waited, summed over people")
     availability: float | None = Field(description="share of the watched time in which it was free")
-    coverage: float = Field(description="share of the time that cameras really covered")
+    coverage: float | None = Field(
+        description="share of the time that cameras really covered; null of kit without rack"
+    )
 
 
 class HintOut(BaseModel):

@@ -42,10 +42,10 @@ class Figures:
         return 1 - self.in_use_ms / self.known_ms if self.known_ms > 0 else None
 
     @property
-    def coverage(self) -> float:
-        """Share of the time, 0 to 1, that cameras really covered."""
+    def coverage(self) -> float | None:
+        """Share of the time, 0 to 1, that cameras really covered; None of kit that no rack holds."""
         possible = self.pieces * self.length_ms
-        return min(1.0, self.watched_ms / possible) if possible else 0.0
+        return min(1.0, self.watched_ms / possible) if possible else None
 
     def __add__(self, other: Figures) -> Figures:
         """Both times together; pieces are those of the time that had more."""
@@ -119,7 +119,7 @@ def hint(at: Peak | None, limits: Limits) -> Hint:
         return Hint("unknown", at)
     figures, pieces = at.figures, at.figures.pieces
     free = at.figures.availability
-    if figures.coverage < ENOUGH_SEEN or figures.watched_ms < ENOUGH_HOURS * HOUR_MS * pieces:
+    if (figures.coverage or 0.0) < ENOUGH_SEEN or figures.watched_ms < ENOUGH_HOURS * HOUR_MS * pieces:
         return Hint("unknown", at, pieces=pieces)
     busy = pieces * (1 - free)
     if free < limits.low:

@@ -18,7 +18,7 @@ from spotter.catalog import Catalog, Language
 HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
 
 
-def hours(kinds: list[Kind], days: int, catalog: Catalog, language: Language, coverage: float) -> Chart:
+def hours(kinds: list[Kind], days: int, catalog: Catalog, language: Language, coverage: float | None) -> Chart:
     """Minutes in use on a day by hour of the day, a series a type."""
     title = gettext("Minutes in use by hour of the day")
     minutes = {kind.equipment: [one.in_use_ms / 60000 / days for one in kind.hours] for kind in kinds}
@@ -45,7 +45,7 @@ def hours(kinds: list[Kind], days: int, catalog: Catalog, language: Language, co
     )
 
 
-def totals(kinds: list[Kind], catalog: Catalog, language: Language, coverage: float) -> Chart:
+def totals(kinds: list[Kind], catalog: Catalog, language: Language, coverage: float | None) -> Chart:
     """Hours in use of each type, most used first."""
     title, names = gettext("Hours in use by type"), [catalog.name(kind.equipment, language) for kind in kinds]
     values = [kind.figures.seconds / 3600 for kind in kinds]
@@ -61,14 +61,14 @@ def totals(kinds: list[Kind], catalog: Catalog, language: Language, coverage: fl
             ("coverage", gettext("Seen")),
         ),
         tuple(
-            (name, round(value, 2), kind.figures.sessions, round(kind.figures.coverage, 3))
+            (name, round(value, 2), kind.figures.sessions, _rounded(kind.figures.coverage))
             for name, value, kind in zip(names, values, kinds, strict=True)
         ),
         coverage,
     )
 
 
-def availability(week: Week, limits: Limits, coverage: float) -> Chart:
+def availability(week: Week, limits: Limits, coverage: float | None) -> Chart:
     """How much was free, by weekday and hour of the day."""
     title = gettext("Free, in percent, by weekday and hour")
     shares, days = availability_rows(week), _weekdays()
@@ -91,7 +91,7 @@ def availability(week: Week, limits: Limits, coverage: float) -> Chart:
             ("coverage", gettext("Seen")),
         ),
         tuple(
-            (days[day], HOURS[hour], _rounded(share), round(week.get((day, hour), Figures()).coverage, 3))
+            (days[day], HOURS[hour], _rounded(share), _rounded(week.get((day, hour), Figures()).coverage))
             for day, row in enumerate(shares)
             for hour, share in enumerate(row)
         ),
@@ -99,7 +99,7 @@ def availability(week: Week, limits: Limits, coverage: float) -> Chart:
     )
 
 
-def day(week: Week, other: Week | None, days: int, other_days: int, coverage: float) -> Chart:
+def day(week: Week, other: Week | None, days: int, other_days: int, coverage: float | None) -> Chart:
     """One type's or unit's minutes in use on a day by hour, over those of another time."""
     title = gettext("Minutes in use by hour of the day")
     now = [one.in_use_ms / 60000 / days for one in by_hour_of_day(week)]
@@ -118,7 +118,7 @@ def day(week: Week, other: Week | None, days: int, other_days: int, coverage: fl
     )
 
 
-def units(found: Sequence[Unit], coverage: float) -> Chart:
+def units(found: Sequence[Unit], coverage: float | None) -> Chart:
     """Hours in use of each unit."""
     title, names = gettext("Hours in use by unit"), [one.unit or one.zone or UNKNOWN for one in found]
     values = [one.figures.seconds / 3600 for one in found]
@@ -144,7 +144,7 @@ def units(found: Sequence[Unit], coverage: float) -> Chart:
                 _rounded(one.median_seconds),
                 round(one.figures.queue_ms / 1000),
                 _rounded(one.hours_since_service),
-                round(one.figures.coverage, 3),
+                _rounded(one.figures.coverage),
             )
             for name, value, one in zip(names, values, found, strict=True)
         ),
@@ -177,7 +177,7 @@ def sites(found: Sequence[Site]) -> Chart:
                 _rounded(one.median_seconds),
                 round(one.figures.queue_ms / 1000),
                 percent(one.hint.peak.figures.availability) if one.hint.peak else UNKNOWN,
-                round(one.figures.coverage, 3),
+                _rounded(one.figures.coverage),
             )
             for one, value in zip(found, values, strict=True)
         ),

@@ -45,13 +45,9 @@ def first_day(session: Session, site: str) -> date | None:
 
 
 def types(session: Session, site: str) -> list[str]:
-    """Every type that ever had figures, found by jumps along the key."""
+    """Every type that ever had figures."""
     row = GroupDayRow
-    found: list[str] = []
-    query = select(func.min(row.name)).where(row.site == site, row.scope == "equipment")
-    while (following := session.scalar(query.where(row.name > found[-1]) if found else query)) is not None:
-        found.append(following)
-    return found
+    return distinct(session, row.name, row.site == site, row.scope == "equipment")
 
 
 def totals(session: Session, site: str, period: Period, scope: str, names: Iterable[str]) -> dict[str, Figures]:
@@ -157,11 +153,16 @@ def sites(session: Session, user: int) -> list[str]:
     """The sites with figures that somebody has a role at."""
     role, row = SiteRoleRow, GroupDayRow
     roles = dict(session.execute(select(role.site, role.role).where(role.user_id == user)).all())
-    query = select(func.min(row.site))
+    return [site for site in distinct(session, row.site) if roles.get(site, roles.get(EVERY_SITE, "kiosk")) != "kiosk"]
+
+
+def distinct(session: Session, column: Any, *where: Any) -> list[str]:
+    """The values of a column of a key, found by jumps along it, however many rows there are."""
     found: list[str] = []
-    while (following := session.scalar(query.where(row.site > found[-1]) if found else query)) is not None:
+    query = select(func.min(column)).where(*where)
+    while (following := session.scalar(query.where(column > found[-1]) if found else query)) is not None:
         found.append(following)
-    return [site for site in found if roles.get(site, roles.get(EVERY_SITE, "kiosk")) != "kiosk"]
+    return found
 
 
 def _parts(session: Session, site: str, period: Period) -> Parts:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import Any
 
 import redis
 from flask import Blueprint, Response, abort, render_template, request, url_for
@@ -30,9 +31,14 @@ _streams = threading.BoundedSemaphore(80)
 """Each stream holds a thread of the server; a page that gets none asks every two seconds instead."""
 
 
-@bp.get("/")
+@bp.get("/live")
 def page() -> str:
     """Cameras, what is in use, and health; filled and kept up to date by ``live.js``."""
+    return render_template("live/live.html", **live_page())
+
+
+def live_page() -> dict[str, Any]:
+    """What a page with ``live.js`` in it needs."""
     context = current()
     tiles = context.watcher.tiles()
     places = {
@@ -42,13 +48,12 @@ def page() -> str:
         "preview": url_for("live.preview", site=context.settings.site, camera="CAMERA"),
         "card": url_for("equipment.card", label="LABEL"),
     }
-    return render_template(
-        "live/live.html",
-        cameras=[tile.camera for tile in tiles],
-        places=places,
-        names=_names(),
-        people_blurred=context.settings.privacy.blur_people,
-    )
+    return {
+        "cameras": [tile.camera for tile in tiles],
+        "places": places,
+        "names": _names(),
+        "people_blurred": context.settings.privacy.blur_people,
+    }
 
 
 @bp.get("/live/events")

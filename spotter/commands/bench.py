@@ -13,6 +13,7 @@ _BENCHES = {
     "handover": ("pipeline.deepstream.bench:bench_handover", "From DeepStream's probe to the pipeline's queue."),
     "rules": ("consumers.bench_rules:bench_rules", "Scenes a second that one core interprets in memory."),
     "consumers": ("consumers.bench:bench_consumers", "Scenes a second from MQTT to the database."),
+    "dashboard": ("dashboard.bench.routes:bench_dashboard", "Pages and API calls over a year of 5 million sessions."),
 }
 
 

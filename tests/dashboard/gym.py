@@ -221,6 +221,7 @@ class Gym:
                 amounts.pieces = 1 if unit else pieces
                 amounts.watched_ms = HOUR_MS * amounts.pieces
                 changes.queues[hour, "equipment", equipment] += round(queue_seconds * 1000)
+            changes.cameras[hour, "free-weights"] = HOUR_MS
             changes.queues[hour, "site", self.site] += round(queue_seconds * 1000)
         with self.engine.begin() as connection:
             rollups.add(connection, self.site, changes)

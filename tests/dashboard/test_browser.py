@@ -125,7 +125,7 @@ def test_from_the_set_up_link_to_the_charts(gym: Gym, visit: Visit, tmp_path: Pa
     assert visit.axe() == []
     visit.fill(Your_name="Olga", Password=PASSWORD, Password_again=PASSWORD)
 
-    # The live page fills itself, and follows what ingest writes, without a reload.
+    # The first page fills itself, and follows what ingest writes, without a reload.
     visit.says("#connection", "Live")
     visit.says("[data-camera=free-weights] header .chip", "online")
     visit.says("#use-empty", "Nothing is in use")
@@ -257,6 +257,7 @@ def test_pages_fit_every_screen_and_can_be_read(
         opened.says("#connection", "Live")
         for path in (
             "/",
+            "/live",
             "/sessions",
             "/sessions?equipment=nothing",
             "/alerts",
@@ -271,7 +272,7 @@ def test_pages_fit_every_screen_and_can_be_read(
         ):
             opened.go(path)
             opened.page.wait_for_load_state("load")
-            if path == "/" or path.startswith("/alerts"):
+            if path in ("/", "/live") or path.startswith("/alerts"):
                 opened.says("#connection", "Live")  # grey until then, which is not what is looked at here
             assert opened.page.evaluate("document.documentElement.dataset.bsTheme") == scheme
             wider = opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")

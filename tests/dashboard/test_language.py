@@ -236,6 +236,7 @@ NAMES = re.compile(
     "path",
     [
         "/",
+        "/live",
         "/sessions",
         "/sessions?from=x",
         "/sessions?equipment=rope",

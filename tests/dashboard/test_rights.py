@@ -32,6 +32,8 @@ join.accept                   POST  yyyyy
 health.healthz                GET   yyyyy
 health.livez                  GET   yyyyy
 health.metrics                GET   yyyyy
+today.page                    GET   -yyy-
+today.chart                   GET   -yyy-
 live.page                     GET   -yyy-
 live.events                   GET   -yyy-
 live.state                    GET   -yyy-

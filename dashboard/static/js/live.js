@@ -40,7 +40,11 @@ openStream(places, {
     tiles.show(tile);
     document.getElementById("no-cameras").hidden = !tiles.isEmpty();
   },
-  use: (use) => inUse.show(use),
+  use: (use) => {
+    inUse.show(use);
+    tiles.use(use.sessions);
+    document.dispatchEvent(new CustomEvent("spotter:use", { detail: use }));
+  },
   health: (health) => {
     parts = health.parts;
     const well = Object.fromEntries(parts.map((part) => [part.part, part.state === "ok"]));

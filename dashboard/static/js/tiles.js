@@ -11,6 +11,7 @@ export class Tiles {
     this.template = template;
     this.places = places;
     this.tiles = new Map();
+    this.busy = new Set(); // units that are in use
     for (const camera of places.cameras) this.add(camera);
   }
 
@@ -65,6 +66,11 @@ export class Tiles {
     else placeholder.textContent = tile.preview.waited ? t("No preview picture arrives") : t("Waiting for a picture…");
   }
 
+  use(sessions) {
+    this.busy = new Set(sessions.map((session) => session.unit).filter(Boolean));
+    for (const group of this.list.querySelectorAll(".unit")) group.classList.toggle("busy", this.busy.has(group.dataset.unit));
+  }
+
   trust(live) {
     for (const tile of this.tiles.values()) {
       tile.element.classList.toggle("stale", !live || ["unknown", "offline"].includes(tile.state?.state));
@@ -76,7 +82,8 @@ export class Tiles {
   draw(svg, state, width, height) {
     const unit = Math.max(width, height) / 100;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.replaceChildren(...state.objects.map((item) => {
+    const units = (this.places.stations?.[state.camera] ?? []).map((station) => this.unit(station, width, height));
+    svg.replaceChildren(...units, ...state.objects.map((item) => {
       const [x1, y1, x2, y2] = item.box;
       const group = document.createElementNS(SVG, "g");
       group.setAttribute("class", `${item.label === "person" ? "person" : "kit"}${item.moving ? " moving" : ""}`);
@@ -99,6 +106,23 @@ export class Tiles {
       }
       return group;
     }));
+  }
+
+  unit(station, width, height) {
+    const group = document.createElementNS(SVG, "g");
+    group.setAttribute("class", `unit${this.busy.has(station.unit) ? " busy" : ""}`);
+    group.dataset.unit = station.unit;
+    const points = station.polygon.map(([x, y]) => [x * width, y * height]);
+    const area = document.createElementNS(SVG, "polygon");
+    area.setAttribute("points", points.map((point) => point.join(",")).join(" "));
+    const text = document.createElementNS(SVG, "text");
+    text.textContent = station.unit;
+    text.setAttribute("font-size", Math.max(width, height) * 0.024);
+    text.setAttribute("text-anchor", "middle");
+    text.setAttribute("x", points.reduce((sum, [x]) => sum + x, 0) / points.length);
+    text.setAttribute("y", points.reduce((sum, [, y]) => sum + y, 0) / points.length);
+    group.append(area, text);
+    return group;
   }
 
   seen(list, state) {

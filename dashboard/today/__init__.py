@@ -1,0 +1,1 @@
+"""Today: the owner's first page."""
