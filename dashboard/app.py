@@ -38,6 +38,7 @@ from dashboard.equipment import api as figures
 from dashboard.equipment import views as equipment
 from dashboard.labelling import views as labelling
 from dashboard.language import mark
+from dashboard.layouts import views as layouts
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
 from dashboard.live.watcher import Watcher
@@ -104,6 +105,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         review.bp,
         equipment.bp,
         labelling.bp,
+        layouts.bp,
         kiosk.bp,
         account.bp,
         join.bp,
@@ -137,6 +139,7 @@ def _wants_json() -> bool:
     return request.path.startswith(("/live/", "/cameras/")) or request.endpoint in (
         "labelling.save",
         "labelling.suggest",
+        "layouts.save",
     )
 
 

@@ -31,7 +31,7 @@ STATES: tuple[State, ...] = ("new", "proposed", "done")
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2 as shares of the picture's sides."""
 
-SET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+SET_NAME = re.compile(r"[a-z0-9][a-z0-9\-]{0,39}")  # as browsers read patterns, too
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 SMALL_SIDE = 240
 JPEG_QUALITY = 95

@@ -45,6 +45,8 @@ ACTIONS = {
     "session_merge": mark("put the session together with the next"),
     "session_split": mark("split the session"),
     "session_undo": mark("took back a correction of the session"),
+    "layout_saved": mark("changed the zones of camera"),
+    "layout_restored": mark("went back to the layout of version"),
     "labels_begun": mark("began the set of pictures"),
     "labels_deleted": mark("deleted the set of pictures"),
     "labels_photos_added": mark("added photos to the set"),

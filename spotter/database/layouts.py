@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from spotter.database.tables import LayoutRow
+from spotter.errors import SpotterError
 
 Source = Literal["settings", "import", "dashboard"]
 
@@ -63,6 +64,50 @@ def newest_versions(connection: Connection) -> dict[str, int]:
     return {site: int(version) for site, version in found}
 
 
+class OutdatedError(SpotterError):
+    """A layout was changed that is not the newest any more; `newest` is."""
+
+    def __init__(self, newest: StoredLayout) -> None:
+        super().__init__(f"version {newest.version} was made meanwhile")
+        self.newest = newest
+
+
+def replace(engine: Engine, site: str, of: int, document: Document, source: Source, by: str | None) -> int:
+    """Keep a document as the version after `of` (0: there was none), unless it changes nothing; gives the version.
+
+    Raises OutdatedError where `of` is not the newest one.
+    """
+    with engine.connect() as connection:
+        known = newest(connection, site)
+    if known is not None and known.version == of and known.document == document:
+        return of
+    if (known.version if known else 0) == of:
+        try:
+            with engine.begin() as connection:
+                _insert(connection, site, of + 1, document, source, by)
+        except IntegrityError:
+            with engine.connect() as connection:
+                known = newest(connection, site)
+            if known is None or known.version == of:
+                raise  # not because another one was quicker
+        else:
+            return of + 1
+    assert known is not None
+    raise OutdatedError(known)
+
+
+def _insert(connection: Connection, site: str, version: int, document: Document, source: str, by: str | None) -> None:
+    values = {
+        "site": site,
+        "version": version,
+        "document": document,
+        "created_at": datetime.now(timezone.utc),
+        "source": source,
+        "created_by": by,
+    }
+    connection.execute(insert(LayoutRow).values(values))
+
+
 def add(engine: Engine, site: str, document: Document, source: Source, by: str | None = None) -> int:
     """Keep a document as a new version, unless the newest one equals it; gives the version."""
     return _add(engine, site, document, source, by, lambda known: known is not None and known.document == document)
@@ -100,17 +145,9 @@ def _add(
         if known is not None and is_there(known):
             return known.version
         version = known.version + 1 if known is not None else 1
-        values = {
-            "site": site,
-            "version": version,
-            "document": document,
-            "created_at": datetime.now(timezone.utc),
-            "source": source,
-            "created_by": by,
-        }
         try:
             with engine.begin() as connection:
-                connection.execute(insert(LayoutRow).values(values))
+                _insert(connection, site, version, document, source, by)
         except IntegrityError:
             with engine.connect() as connection:
                 again = newest(connection, site)

@@ -44,6 +44,10 @@ alerts.service                POST  --yy-
 equipment.index               GET   -yyy-
 equipment.card                GET   -yyy-
 equipment.chart               GET   -yyy-
+layouts.index                 GET   --yy-
+layouts.editor                GET   --yy-
+layouts.save                  PUT   ---y-
+layouts.restore               POST  ---y-
 labelling.index               GET   --yy-
 labelling.create              POST  --yy-
 labelling.pictures            GET   --yy-
