@@ -28,6 +28,7 @@ from dashboard import (
     language,
     problems,
     reference,
+    report,
     review,
     security,
     sessions,
@@ -112,6 +113,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         people.bp,
         token_views.bp,
         reference.bp,
+        report.bp,
         api.bp,
         figures.bp,
     ):

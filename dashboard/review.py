@@ -242,10 +242,15 @@ def _neighbour(
     query = select(one.id).where(one.site == current().settings.site, one.ended_at.is_not(None))
     if row is not None:
         same = one.started_at == row.started_at
+        # The first condition, which follows from the second, is what an index can be walked by.
         if newer:
-            query = query.where(or_(one.started_at > row.started_at, same & (one.id > row.id)))
+            query = query.where(
+                one.started_at >= row.started_at, or_(one.started_at > row.started_at, same & (one.id > row.id))
+            )
         else:
-            query = query.where(or_(one.started_at < row.started_at, same & (one.id < row.id)))
+            query = query.where(
+                one.started_at <= row.started_at, or_(one.started_at < row.started_at, same & (one.id < row.id))
+            )
     if unreviewed:
         query = query.where(~exists().where(ReviewRow.session == one.id))
     order = (one.started_at, one.id) if newer else (one.started_at.desc(), one.id.desc())

@@ -58,6 +58,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "alerts.index": VIEWERS,
     "alerts.acknowledge": TRAINERS,
     "alerts.service": TRAINERS,
+    "report.page": VIEWERS,
+    "report.chart": VIEWERS,
     "equipment.index": VIEWERS,
     "equipment.card": VIEWERS,
     "equipment.chart": VIEWERS,

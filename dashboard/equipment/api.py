@@ -197,11 +197,8 @@ def _figures(wanted: FiguresQuery, asked: Asked) -> list[FigureOut]:
         found = [_kind(kind) for kind in overview.kinds(opened, site, zone, stands, asked.period, asked.other, only)]
     else:
         labels = [wanted.equipment.replace("\0", "")] if wanted.equipment else query.types(opened, site)
-        found = [
-            _unit(unit)
-            for label in labels
-            for unit in overview.units(opened, site, zone, stands, label, asked.period, asked.other)
-        ]
+        units = overview.units(opened, site, zone, stands, labels, asked.period, asked.other)
+        found = [_unit(unit) for unit in units]
     return sorted(found, key=_key)
 
 

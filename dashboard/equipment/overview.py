@@ -111,24 +111,26 @@ def units(
     site: str,
     zone: ZoneInfo,
     floor: Floor,
-    equipment: str,
+    types: list[str],
     period: Period,
     other: Period | None = None,
 ) -> list[Unit]:
-    """A type's units with figures in the period; kit, which has no identity, by zone."""
-    sums = query.units(session, site, period, equipment)
-    before = query.units(session, site, other, equipment) if other else {}
-    medians = query.medians(session, site, period, "unit", [unit for unit, _ in sums if unit])
+    """The units of some types with figures in the period; kit, which has no identity, by zone."""
+    sums = query.units(session, site, period, types)
+    before = query.units(session, site, other, types) if other else {}
+    named = [unit for _, unit, _ in sums if unit]
+    medians = query.medians(session, site, period, "unit", named)
+    services = query.hours_since_service(session, site, named, zone)
     found = []
-    for (unit, place), figures in sums.items():
-        used, serviced = query.hours_since_service(session, site, unit, zone) if unit else (None, None)
+    for (equipment, unit, place), figures in sums.items():
+        used, serviced = services[unit] if unit else (None, None)
         found.append(
             Unit(
                 equipment,
                 unit or None,
                 place or None,
                 figures,
-                before.get((unit, place), Figures()) if other else None,
+                before.get((equipment, unit, place), Figures()) if other else None,
                 medians.get(unit),
                 used,
                 serviced,

@@ -61,15 +61,15 @@ def totals(session: Session, site: str, period: Period, scope: str, names: Itera
     return {key[0]: one for key, one in _summed(session, period, of, GroupDayRow, GroupHourRow).items()}
 
 
-def units(session: Session, site: str, period: Period, equipment: str) -> dict[tuple[str, str], Figures]:
-    """(unit, zone) -> sums over the period of a type's units; kit, which has no identity, by the zone it is of."""
+def units(session: Session, site: str, period: Period, types: list[str]) -> dict[tuple[str, ...], Figures]:
+    """(type, unit, zone) -> sums over the period of all units of some types; kit, which has no identity, by zone."""
 
     def of(row: Any) -> Any:
-        query = select(row.unit, row.zone, *_sums(row), func.max(row.pieces)).group_by(row.unit, row.zone)
-        return query.where(row.site == site, row.equipment == equipment)
+        keys = (row.equipment, row.unit, row.zone)
+        query = select(*keys, *_sums(row), func.max(row.pieces)).group_by(*keys)
+        return query.where(row.site == site, row.equipment.in_(types))
 
-    found = _summed(session, period, of, UnitDayRow, UnitHourRow)
-    return {(unit, zone): one for (unit, zone), one in sorted(found.items())}
+    return dict(sorted(_summed(session, period, of, UnitDayRow, UnitHourRow).items()))
 
 
 def weeks(session: Session, site: str, period: Period, zone: ZoneInfo, scope: str, names: list[str]) -> dict[str, Week]:
@@ -103,6 +103,16 @@ def week_of_unit(session: Session, site: str, period: Period, unit: str) -> Week
     return _lengthened(found, period)
 
 
+def by_day(session: Session, site: str, period: Period) -> dict[date, Figures]:
+    """The figures of the whole site for each day of the period that has any."""
+    row = GroupDayRow
+    of_site = (row.site == site, row.scope == "site", row.name == site)
+    query = select(row.day, *(getattr(row, name) for name in _SUMS), row.pieces).where(
+        *of_site, row.day >= period.first, row.day <= period.last
+    )
+    return {day: Figures(*map(int, values)) for day, *values in session.execute(query)}
+
+
 def medians(session: Session, site: str, period: Period, scope: str, names: list[str]) -> dict[str, float]:
     """The median length, in seconds, of the sessions of each name that began in the period and have ended."""
     day, month, cut = SessionLengthRow, LengthMonthRow, _parts(session, site, period)
@@ -125,28 +135,37 @@ def running(session: Session, site: str) -> dict[str, int]:
     return Counter(session.scalars(select(row.equipment).where(row.site == site, row.ended_at.is_(None))))
 
 
-def hours_since_service(session: Session, site: str, unit: str, zone: ZoneInfo) -> tuple[float, datetime | None]:
-    """Hours of use since a unit's last service, and when that was; None: never.
+def hours_since_service(
+    session: Session, site: str, units: list[str], zone: ZoneInfo
+) -> dict[str, tuple[float, datetime | None]]:
+    """Unit -> hours of use since its last service, and when that was; None: never.
 
     As `docs/rules/maintenance.md` counts: of the hour of the service, use by the share of it that was left.
     """
-    serviced = services.last_done(session.connection(), site, unit)
-    day, hour = UnitDayRow, UnitHourRow
-    query = select(func.coalesce(func.sum(day.in_use_ms), 0)).where(day.site == site, day.unit == unit)
-    if serviced is None:
-        return int(session.scalar(query) or 0) / HOUR_MS, None
-    began = hour_of(to_ms(serviced), zone)
-    local = serviced.astimezone(zone).date()
+    serviced = services.last_of_each(session.connection(), site)
+    day = UnitDayRow
+    whole = select(day.unit, func.sum(day.in_use_ms)).where(day.site == site).group_by(day.unit)
+    never = [unit for unit in units if unit not in serviced]
+    used = {unit: float(ms) for unit, ms in session.execute(whole.where(day.unit.in_(never)))}
+    for unit in set(units) & set(serviced):
+        used[unit] = _since(session, site, unit, serviced[unit], zone)
+    return {unit: (used.get(unit, 0.0) / HOUR_MS, serviced.get(unit)) for unit in units}
+
+
+def _since(session: Session, site: str, unit: str, serviced: datetime, zone: ZoneInfo) -> float:
+    """Milliseconds of use since a moment."""
+    day, hour, local = UnitDayRow, UnitHourRow, serviced.astimezone(zone).date()
+    after = select(func.sum(day.in_use_ms)).where(day.site == site, day.unit == unit, day.day > local)
     rest = select(hour.hour, hour.in_use_ms).where(
         hour.site == site,
         hour.unit == unit,
-        hour.hour >= to_time(began),
+        hour.hour >= to_time(hour_of(to_ms(serviced), zone)),
         hour.hour < day_start(local + timedelta(days=1), zone),
     )
-    used = float(session.scalar(query.where(day.day > local)) or 0)
+    used = float(session.scalar(after) or 0)
     for at, in_use_ms in session.execute(rest):
         used += in_use_ms * min(1.0, (to_ms(at) + HOUR_MS - to_ms(serviced)) / HOUR_MS)
-    return used / HOUR_MS, serviced
+    return used
 
 
 def sites(session: Session, user: int) -> list[str]:

@@ -190,7 +190,7 @@ def _kinds(looked: Look, only: str | None = None) -> list[overview.Kind]:
 
 def _units(looked: Look, label: str) -> list[overview.Unit]:
     asked, zone = looked.asked, looked.context.zone
-    return overview.units(looked.session, looked.site, zone, looked.floor, label, asked.period, asked.other)
+    return overview.units(looked.session, looked.site, zone, looked.floor, [label], asked.period, asked.other)
 
 
 def _sites(looked: Look, label: str | None) -> list[overview.Site]:

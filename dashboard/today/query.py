@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard.equipment import query
@@ -114,6 +114,7 @@ def _taken(session: Session, site: str, hour: TypeHour) -> int:
         row.equipment == hour.equipment,
         row.started_at > begin - LONGEST_USE,
         row.started_at < end,
+        or_(row.ended_at.is_(None), row.ended_at > begin),
     )
     spans = [(to_ms(started), to_ms(ended or last or started)) for started, ended, last in session.execute(wanted)]
     return all_taken_ms(spans, hour.figures.pieces, to_ms(begin), to_ms(end))

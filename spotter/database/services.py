@@ -39,6 +39,14 @@ def last_done(connection: Connection, site: str, unit: str) -> datetime | None:
     return connection.scalar(query.order_by(row.done_at.desc()).limit(1))
 
 
+def last_of_each(connection: Connection, site: str) -> dict[str, datetime]:
+    """When each unit was last serviced; those that never were are left out."""
+    row = ServiceRow
+    query = select(row.unit, func.max(row.done_at)).where(row.site == site, row.done_at.is_not(None))
+    found = connection.execute(query.group_by(row.unit))
+    return {unit: done for unit, done in found if done is not None}
+
+
 def history(connection: Connection, site: str, unit: str | None = None, limit: int = 100) -> list[Service]:
     """Services of a site or of one unit of it, newest first."""
     row = ServiceRow

@@ -266,6 +266,7 @@ def test_pages_fit_every_screen_and_can_be_read(
             "/equipment",
             "/equipment?period=x&against=before",
             "/equipment/kettlebell",
+            "/report",
             "/equipment/treadmill?unit=treadmill-1",
             "/none",
             *PEOPLE,

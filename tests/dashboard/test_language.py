@@ -227,7 +227,7 @@ def test_the_switch_remembers_and_leads_back(gym: Gym, client: FlaskClient) -> N
 
 LATIN = re.compile(r"[A-Za-z]{2,}")
 NAMES = re.compile(
-    r"Spotter|English|Olga|downtown|free-weights|kiosk|treadmill-1|Europe/Berlin|CSV|gym\.yaml|JavaScript|floor|Treadmill|API|OpenAPI|Rope|fps|cm|kg|mm|SVG|bike-1"
+    r"Spotter|English|Olga|downtown|free-weights|kiosk|treadmill-1|Europe/Berlin|CSV|gym\.yaml|JavaScript|floor|Treadmill|API|OpenAPI|Rope|fps|cm|kg|mm|SVG|PDF|bike-1"
 )
 """Names and units, which are the same in every language."""
 
@@ -245,6 +245,7 @@ NAMES = re.compile(
         "/alerts?state=x",
         "/equipment",
         "/equipment?against=before",
+        "/report",
         "/equipment/kettlebell",
         "/equipment/treadmill?unit=treadmill-1",
         "/none",

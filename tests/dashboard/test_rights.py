@@ -41,6 +41,8 @@ live.preview                  GET   -yyy-
 alerts.index                  GET   -yyy-
 alerts.acknowledge            POST  --yy-
 alerts.service                POST  --yy-
+report.page                   GET   -yyy-
+report.chart                  GET   -yyy-
 equipment.index               GET   -yyy-
 equipment.card                GET   -yyy-
 equipment.chart               GET   -yyy-
