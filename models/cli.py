@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from models.commands import dataset, detection, export, labelling, registry, synth, training
+from models.commands import dataset, detection, export, labelling, recipe, registry, synth, training
 
-FAMILIES = (labelling, dataset, synth, training, detection, export, registry)
+FAMILIES = (labelling, dataset, synth, training, recipe, detection, export, registry)
 
 
 @click.group()

@@ -1,0 +1,41 @@
+"""`spotter model shipped`: the shipped detector, made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from models.commands import FOLDER, need
+
+
+@click.command()
+@click.argument("data", type=FOLDER)
+@click.option("--out", type=FOLDER, default=Path("runs/gym"), show_default=True, help="Where the run is kept.")
+@click.option("--renders", type=click.IntRange(0), help="Rendered pictures; 0 does without Blender.")
+@click.option("--epochs", type=click.IntRange(1))
+@click.option("--pictures", type=click.IntRange(1), help="Composed pictures an epoch.")
+@click.option("--img", "size", type=click.IntRange(64, 2048), help="Side in pixels.")
+@click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
+@click.option("--seed", type=click.IntRange(0))
+def shipped(data: Path, out: Path, **given: int | None) -> None:
+    """Make the shipped detector again from DATA: render, train, export, score.
+
+    DATA holds photos/data.yaml, cutouts/, backgrounds/ and weights/yolov5n.pt (docs/model.md). Without options it is
+    as the model card says; the result is --out/gym.onnx.
+    """
+    need("train", "cv2", "matplotlib", "numpy", "onnx", "onnxruntime", "supervision", "tensorboardX", "torch")
+    if given["renders"] != 0:
+        need("synth", "anny", "bpy")
+    from models.recipe import Recipe, make
+    from models.reports import print_table
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    made = make(data, out, Recipe(**chosen), lambda text: click.echo(text, err=True))
+    for what, scores in made.scores.items():
+        click.echo(f"{what}:")
+        print_table(scores)
+    click.echo(f"{made.weights}: try it with `spotter model import {made.weights} --name mine`")
+
+
+COMMANDS = (shipped,)

@@ -1,0 +1,114 @@
+"""How the shipped detector is made, from a folder of data to an ONNX file and its scores: nothing is chosen by eye.
+
+The folder holds `photos/data.yaml`, `cutouts/LABEL/`, `backgrounds/` and `weights/yolov5n.pt`, as docs/model.md says.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.export import export
+from models.labels import GYM_LABELS, PICTURE_SUFFIXES, DataError
+from models.metrics import Scores
+from models.networks import read_network
+from models.reports import evaluate_file
+from models.runs import LAST, RunSettings, run
+
+HELD_EACH = 5
+"""Every fifth background is kept from training; renders over it tell how items in unseen places are found."""
+HELD_RENDERS = 60
+HELD_SEED = 90_000
+RENDER_SIZE, RENDER_SAMPLES = 448, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How much of each; the defaults made the shipped weights."""
+
+    renders: int = 287
+    epochs: int = 52
+    pictures: int = 400
+    size: int = 640
+    batch: int = 16
+    seed: int = 0
+    early_share: float = 0.65
+    check_every: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of it."""
+
+    weights: Path
+    scores: dict[str, Scores]
+    """`photos` and, where renders were made, `renders over unseen backgrounds`: each a `Scores`."""
+
+
+def make(data: Path, out: Path, recipe: Recipe, told: Callable[[str], None] = lambda _: None) -> Made:
+    """Render, train and score. Raises DataError for a folder that lacks a part.
+
+    The last epoch's moving average is taken, not the one that scored best: the validation pictures choose nothing.
+    """
+    photos, start = data / "photos" / "data.yaml", data / "weights" / "yolov5n.pt"
+    for part in (photos, start, data / "cutouts", data / "backgrounds"):
+        if not part.exists():
+            raise DataError(f"recipe: {part} is missing; see docs/model.md for what the folder holds")
+    seen, unseen = _backgrounds(data / "backgrounds", out)
+    renders = out / "renders"
+    if recipe.renders:
+        told(f"rendering {recipe.renders} pictures")
+        _render(renders, recipe.seed, recipe.renders, seen)
+    settings = RunSettings(
+        photos, start, out, (renders,) if recipe.renders else (), (data / "cutouts",), (seen,), teacher=start
+    )
+    told(f"training {recipe.epochs} epochs of {recipe.pictures} pictures")
+    run(
+        settings,
+        epochs=recipe.epochs,
+        pictures=recipe.pictures,
+        size=recipe.size,
+        batch=recipe.batch,
+        seed=recipe.seed,
+        early_share=recipe.early_share,
+        check_every=recipe.check_every,
+    )
+    weights = out / "gym.onnx"
+    export(read_network(out / LAST), weights, recipe.size)
+    scores: dict[str, Scores] = {"photos": evaluate_file(photos, weights, "val").scores}
+    if recipe.renders:
+        told(f"rendering {HELD_RENDERS} pictures over backgrounds that training never saw")
+        _render(out / "held", HELD_SEED, HELD_RENDERS, unseen)
+        scores["renders over unseen backgrounds"] = evaluate_file(out / "held" / "data.yaml", weights, "val").scores
+    return Made(weights, scores)
+
+
+def _backgrounds(folder: Path, out: Path) -> tuple[Path, Path]:
+    """Copies in two folders: for training, and kept from it."""
+    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    seen, unseen = out / "backgrounds" / "seen", out / "backgrounds" / "unseen"
+    for place in (seen, unseen):
+        place.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(pictures):
+        shutil.copy2(path, unseen if number % HELD_EACH == HELD_EACH - 1 else seen)
+    return seen, unseen
+
+
+def _render(out: Path, seed: int, count: int, backgrounds: Path) -> None:
+    """Pictures that are there already stay, so that a stopped run can be begun again."""
+    from models.labelling.importing import write_data_yaml
+    from models.progress import progress_bar
+    from models.synth.dataset import render_pictures
+
+    with progress_bar("render", count) as advance:
+        render_pictures(
+            out,
+            range(seed, seed + count),
+            size=RENDER_SIZE,
+            samples=RENDER_SAMPLES,
+            backgrounds=backgrounds,
+            advance=advance,
+        )
+    write_data_yaml(out, GYM_LABELS, train="images", val="images")

@@ -1,0 +1,64 @@
+"""The shipped detector's recipe, at small size and without Blender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from models.labels import GYM_LABELS
+
+cv2 = pytest.importorskip("cv2")
+torch = pytest.importorskip("torch", reason="needs torch (pip install 'spotter[train]')")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    from models.networks import write_network
+    from models.yolov5.network import YoloV5
+
+    folder = tmp_path / "data"
+    for split in ("train", "val"):
+        images, labels = folder / "photos" / split / "images", folder / "photos" / split / "labels"
+        images.mkdir(parents=True)
+        labels.mkdir()
+        for i in range(2):
+            image = np.full((48, 64, 3), 60, np.uint8)
+            cv2.rectangle(image, (15, 10), (45, 40), (0, 200, 255), -1)
+            cv2.imwrite(str(images / f"{i}.png"), image)
+            (labels / f"{i}.txt").write_text("1 0.47 0.52 0.47 0.63\n")
+    names = ", ".join(GYM_LABELS)
+    (folder / "photos" / "data.yaml").write_text(f"train: train/images\nval: val/images\nnames: [{names}]\n")
+    (folder / "cutouts").mkdir()
+    (folder / "backgrounds").mkdir()
+    for i in range(5):
+        cv2.imwrite(str(folder / "backgrounds" / f"{i}.png"), np.full((48, 64, 3), 40 * i, np.uint8))
+    torch.manual_seed(0)
+    (folder / "weights").mkdir()
+    write_network(YoloV5(("person", "sports ball")), folder / "weights" / "yolov5n.pt")
+    return folder
+
+
+def test_one_command_trains_exports_and_scores(data: Path, tmp_path: Path) -> None:
+    from models.cli import model
+    from spotter.detector import Detector
+
+    out = tmp_path / "run"
+    arguments = ["--renders", "0", "--epochs", "1", "--pictures", "4", "--batch", "2", "--img", "64"]
+    done = CliRunner().invoke(model, ["shipped", str(data), "--out", str(out), *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "photos:" in done.output
+    assert tuple(Detector(out / "gym.onnx").labels) == GYM_LABELS
+    assert sorted(p.name for p in (out / "backgrounds" / "unseen").iterdir()) == ["4.png"]
+    assert len(list((out / "backgrounds" / "seen").iterdir())) == 4
+
+
+def test_a_folder_that_lacks_a_part_is_named(data: Path, tmp_path: Path) -> None:
+    from models.labels import DataError
+    from models.recipe import Recipe, make
+
+    (data / "weights" / "yolov5n.pt").unlink()
+    with pytest.raises(DataError, match=r"yolov5n\.pt is missing"):
+        make(data, tmp_path / "run", Recipe(renders=0))
