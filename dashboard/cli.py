@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import click
@@ -63,6 +64,40 @@ def dashboard(config_path: Path, host: str | None, port: int | None) -> None:
         sys.stdout.flush()
 
     Server(lambda: create_app(settings), listening, announce).run()
+
+
+@click.group()
+def notify() -> None:
+    """Who is told of alerts by mail and webhook."""
+
+
+@notify.command("test")
+@_config
+def notify_test(config_path: Path) -> None:
+    """Send a test message by every way that the settings name, and say which got through."""
+    from dashboard.notify.channels import Channel, DeliveryError, channels
+    from dashboard.notify.sender import trial_message
+
+    settings = load(config_path)
+    ways = channels(settings.notify)
+    if not ways:
+        raise SettingsError(
+            f"{config_path}: tells nobody; add `notify:` with `email:` or `webhook:` (docs/settings.md)"
+        )
+    message = trial_message(settings, datetime.now(timezone.utc))
+
+    def tried(send: Channel) -> str:
+        try:
+            send(message)
+        except DeliveryError as error:
+            return f"not delivered: {error}"
+        return "delivered"
+
+    said = {name: tried(send) for name, send in ways.items()}
+    for name, text in said.items():
+        click.echo(f"{name}: {text}")
+    if set(said.values()) != {"delivered"}:
+        raise SystemExit(1)
 
 
 @click.group()

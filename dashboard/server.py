@@ -12,6 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from dashboard.context import attached
+from dashboard.notify.sender import Sender
 from spotter.errors import ServerError
 
 THREADS = 100
@@ -91,9 +92,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _start_watching(worker: Any) -> None:
-    attached(worker.wsgi).watcher.ensure_started()
+    context = attached(worker.wsgi)
+    context.watcher.ensure_started()
+    worker.spotter_sender = Sender(context.settings, context.engine, context.catalog)
+    worker.spotter_sender.start()
 
 
 def _stop_watching(_: Any, worker: Any) -> None:
     if getattr(worker, "wsgi", None) is not None:
+        worker.spotter_sender.stop()
         attached(worker.wsgi).watcher.stop()

@@ -33,6 +33,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "maintenance": ("consumers.people:maintenance", "server", "Hours of use, and services of units."),
     "layout": ("consumers.layout_cli:layout", "server", "Import, export or list versions of the zones."),
     "user": ("dashboard.cli:user", "server", "Add people who may sign in."),
+    "notify": ("dashboard.cli:notify", "server", "Try the mails and webhooks that tell of alerts."),
     "db": ("spotter.commands.db:db", "server", "Bring the database's tables up to date, or recount figures."),
     "catalog": ("spotter.commands.catalog:catalog", "", "Read what the equipment catalogue says."),
     "model": ("models.cli:model", "", "Detect, evaluate, train and export."),

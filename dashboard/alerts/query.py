@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal, NamedTuple, cast, get_args
@@ -15,7 +15,7 @@ from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard.times import parse_local
-from spotter.database.tables import AlertRow
+from spotter.database.tables import AlertRow, DeliveryRow
 
 State = Literal["open", "over", "all"]
 STATES: tuple[State, ...] = get_args(State)
@@ -83,6 +83,15 @@ def page(session: Session, wanted: AlertFilter, cursor: str | None, rows: int = 
         query = query.where(row.raised_at <= at, or_(row.raised_at < at, and_(row.raised_at == at, row.id < identity)))
     found = tuple(session.scalars(query.limit(rows + 1)))
     return AlertPage(found[:rows], _cursor(found[rows - 1]) if len(found) > rows else None)
+
+
+def told(session: Session, alerts: Sequence[str]) -> dict[str, list[DeliveryRow]]:
+    """Who was told of the beginning of which alert, or is yet to be, by the alert's id."""
+    row, found = DeliveryRow, dict[str, list[DeliveryRow]]()
+    query = select(row).where(row.alert.in_(alerts), row.event == "raised", row.state != "skipped")
+    for one in session.scalars(query.order_by(row.channel)):
+        found.setdefault(one.alert, []).append(one)
+    return found
 
 
 def _statement(wanted: AlertFilter) -> Select[AlertRow]:

@@ -15,7 +15,7 @@ from wtforms import StringField
 from wtforms.validators import Length
 
 from dashboard import database
-from dashboard.alerts.query import AlertFilter, page, read_filter
+from dashboard.alerts.query import AlertFilter, page, read_filter, told
 from dashboard.auth import somebody
 from dashboard.context import Context, current
 from dashboard.language import chosen
@@ -25,7 +25,7 @@ from dashboard.session_query import known_equipment
 from dashboard.times import length, local_day, spoken_day
 from spotter.alert_words import KINDS, URGENT, headline, subject, words
 from spotter.database import alerts, services
-from spotter.database.tables import AlertRow
+from spotter.database.tables import AlertRow, DeliveryRow
 from spotter.errors import SpotterError
 from spotter.events import seconds_between
 
@@ -52,9 +52,16 @@ def index() -> ResponseReturnValue:
     asked: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
     in_service = services.under_way(opened.connection(), context.settings.site)
     context.watcher.ensure_started()
+    deliveries = told(opened, [row.id for row in found.rows]) if found else {}
     return render_template(
         "alerts/alerts.html",
-        alerts=[_shown(row, context, now, in_service) for row in found.rows] if found else [],
+        alerts=[
+            {
+                **_shown(row, context, now, in_service),
+                "told": [_delivery(o, context) for o in deliveries.get(row.id, [])],
+            }
+            for row in (found.rows if found else ())
+        ],
         problems=problems,
         wanted=wanted,
         asked=asked,
@@ -131,6 +138,15 @@ def _row(alert: str) -> AlertRow:
 def _back(row: AlertRow) -> WerkzeugResponse:
     target = safe_next(request.form.get("back")) or url_for("alerts.index")
     return redirect(f"{target.partition('#')[0]}#alert-{row.id}")
+
+
+def _delivery(row: DeliveryRow, context: Context) -> dict[str, Any]:
+    return {
+        "channel": gettext("e-mail") if row.channel == "email" else row.channel,
+        "sent": row.sent_at.astimezone(context.zone) if row.sent_at else None,
+        "failed": row.state == "failed",
+        "error": row.error,
+    }
 
 
 def _equipment(wanted: AlertFilter, context: Context) -> list[tuple[str, str]]:

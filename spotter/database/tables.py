@@ -123,6 +123,27 @@ class AlertRow(Base):
     )
 
 
+class DeliveryRow(Base):
+    """That somebody is told of an alert. Written by `dashboard.notify`."""
+
+    __tablename__ = "deliveries"
+
+    alert: Mapped[str] = mapped_column(String(36), primary_key=True)
+    event: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """`raised` or `cleared`."""
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """`email` or `webhook`."""
+    site: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    """`waiting`, `sent`, `failed` (given up) or `skipped` (over before anybody was to be told)."""
+    tries: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("ix_deliveries_due", "site", "state", "next_at"),)
+
+
 class ServiceRow(Base):
     """A unit's service: under way while `done_at` is null. Written by `spotter.database.services`."""
 
