@@ -49,14 +49,17 @@ def draw(
     def x(moment: datetime) -> float:
         return NAMES + min(max((moment - begin) / timedelta(seconds=1), 0) * scale, WIDTH - NAMES - MARGIN)
 
+    # Asked once, and not for each of some thousand bars.
+    link, language = url_for("review.session", session="SESSION"), chosen()
+    names = {row.equipment: context.catalog.name(row.equipment, language) for row in rows}
     parts, top = [], 22
     for name, of_lane in _lanes(rows, context, lanes):
         levels = _levels(of_lane, now)
         for row, level in levels:
             left, right = x(row.started_at), x(row.ended_at or now)
-            parts.append(
-                _bar(row, context, left, max(right - left, LEAST_BAR), top + 3 + level * ROW, row.id == marked)
-            )
+            said = f"{names[row.equipment]} {row.unit or ''} {_clock(row, context)}"
+            place = (left, max(right - left, LEAST_BAR), top + 3 + level * ROW)
+            parts.append(_bar(row, link.replace("SESSION", row.id), said, place, row.id == marked))
         height = (1 + max(level for _, level in levels)) * ROW + 6
         parts.append(f'<text class="label" fill="#56645e" x="0" y="{top + 14}" {_FONT}>{escape(_short(name))}</text>')
         parts.append(f'<path class="grid" stroke="#dde3df" d="M0 {top + height}H{WIDTH}"/>')
@@ -94,14 +97,16 @@ def _levels(rows: Iterable[UsageSessionRow], now: datetime) -> list[tuple[UsageS
     return placed
 
 
-def _bar(row: UsageSessionRow, context: Context, x: float, width: float, y: int, is_marked: bool) -> str:
-    clock = [
-        moment.astimezone(context.zone).strftime("%H:%M:%S") for moment in (row.started_at, row.ended_at) if moment
-    ]
-    said = f"{context.catalog.name(row.equipment, chosen())} {row.unit or ''} {' – '.join(clock)}"  # noqa: RUF001
+def _clock(row: UsageSessionRow, context: Context) -> str:
+    moments = (moment.astimezone(context.zone) for moment in (row.started_at, row.ended_at) if moment)
+    return " – ".join(f"{at:%H:%M:%S}" for at in moments)  # noqa: RUF001
+
+
+def _bar(row: UsageSessionRow, link: str, said: str, place: tuple[float, float, int], is_marked: bool) -> str:
+    x, width, y = place
     kind = "bar marked" if is_marked else "bar" if row.ended_at else "bar open"
     return (
-        f'<a href="{escape(url_for("review.session", session=row.id))}" tabindex="-1" aria-label="{escape(said)}">'
+        f'<a href="{escape(link)}" tabindex="-1" aria-label="{escape(said)}">'
         f'<rect class="{kind}" fill="#0b7a5e" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2">'
         f"<title>{escape(said)}</title></rect></a>"
     )
