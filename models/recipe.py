@@ -1,4 +1,4 @@
-"""How the shipped detector is made, from a folder of data to an ONNX file and its scores: nothing is chosen by eye.
+"""How a gym detector is made, from a folder of data to an ONNX file and its scores: nothing is chosen by eye.
 
 The folder holds `photos/data.yaml`, `cutouts/LABEL/`, `backgrounds/` and `weights/yolov5n.pt`, as docs/model.md says.
 """
@@ -26,7 +26,7 @@ RENDER_SIZE, RENDER_SAMPLES = 448, 5
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How much of each; the defaults made the shipped weights."""
+    """How much of each; the defaults are those of the second run in the model card."""
 
     renders: int = 287
     epochs: int = 52

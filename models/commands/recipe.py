@@ -1,4 +1,4 @@
-"""`spotter model shipped`: the shipped detector, made again."""
+"""`spotter model shipped`: a detector from the data that the shipped one was made of."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from models.commands import FOLDER, need
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--seed", type=click.IntRange(0))
 def shipped(data: Path, out: Path, **given: int | None) -> None:
-    """Make the shipped detector again from DATA: render, train, export, score.
+    """Make a detector for gyms from the data of the shipped one: render, train, export, score.
 
     DATA holds photos/data.yaml, cutouts/, backgrounds/ and weights/yolov5n.pt (docs/model.md). Without options it is
-    as the model card says; the result is --out/gym.onnx.
+    the second run of the model card, about an hour and a half on two cores; the result is --out/gym.onnx.
     """
     need("train", "cv2", "matplotlib", "numpy", "onnx", "onnxruntime", "supervision", "tensorboardX", "torch")
     if given["renders"] != 0:
