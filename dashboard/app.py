@@ -21,6 +21,7 @@ from dashboard import (
     auth,
     cards,
     database,
+    facts_api,
     health,
     identify,
     keys,
@@ -116,6 +117,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         report.bp,
         api.bp,
         figures.bp,
+        facts_api.bp,
     ):
         app.register_blueprint(blueprint)
     api_document.init_app(app)

@@ -130,6 +130,11 @@ RIGHTS: dict[str, frozenset[str]] = {
     "figures.figures_csv": VIEWERS,
     "figures.week": VIEWERS,
     "figures.week_csv": VIEWERS,
+    "facts.alerts": VIEWERS,
+    "facts.one_alert": VIEWERS,
+    "facts.corrected": TRAINERS,
+    "facts.versions": TRAINERS,
+    "facts.one_layout": TRAINERS,
     "api.catalogue": VIEWERS,
     "api.catalogue_entry": VIEWERS,
 }
@@ -138,6 +143,8 @@ SCOPES: dict[str, str] = {
     "sessions:read": mark("single sessions"),
     "live:read": mark("what goes on now, and cameras"),
     "equipment:read": mark("how much equipment is used"),
+    "alerts:read": mark("alerts, and who saw to them"),
+    "layout:read": mark("the zones, and who changed them"),
 }
 """What a token of the API may be given."""
 
@@ -154,6 +161,11 @@ NEEDED_SCOPE: dict[str, str | None] = {
     "figures.figures_csv": "equipment:read",
     "figures.week": "equipment:read",
     "figures.week_csv": "equipment:read",
+    "facts.alerts": "alerts:read",
+    "facts.one_alert": "alerts:read",
+    "facts.corrected": "sessions:read",
+    "facts.versions": "layout:read",
+    "facts.one_layout": "layout:read",
     "api.catalogue": None,
     "api.catalogue_entry": None,
 }

@@ -111,6 +111,11 @@ def _statement(wanted: AlertFilter) -> Select[AlertRow]:
     return query.order_by(row.raised_at.desc(), row.id.desc())
 
 
+def is_cursor(text: str) -> bool:
+    """Whether `text` is a cursor that `page` gave."""
+    return _read_cursor(text) is not None
+
+
 def _cursor(row: AlertRow) -> str:
     return base64.urlsafe_b64encode(f"{row.raised_at.isoformat()} {row.id}".encode()).decode().rstrip("=")
 

@@ -255,3 +255,39 @@ def test_the_api_keeps_to_its_document_whatever_is_asked(app: Flask, gym: Gym) -
 
             ask()
     assert set(asked) == {operation.path for operation in operations}
+
+
+def test_alerts_come_page_by_page_and_one_by_one(app: Flask, gym: Gym) -> None:
+    now, made = datetime.now(timezone.utc), token(gym, "alerts:read")
+    ids = [gym.alert("walkway", now - timedelta(minutes=n)) for n in range(3)]
+    gym.clear(ids[2])
+    first = get(app, "/api/v1/alerts?limit=1", made).json
+    assert [one["alert"] for one in first["alerts"]] == [ids[0]]  # type: ignore[index]
+    second = get(app, f"/api/v1/alerts?limit=1&cursor={first['next']}", made).json  # type: ignore[index]
+    assert ([one["alert"] for one in second["alerts"]], second["next"]) == ([ids[1]], None)  # type: ignore[index]
+    over = get(app, "/api/v1/alerts?state=over", made).json
+    assert over["alerts"][0]["cleared_detail"] == "kettlebell does not lie there any more"  # type: ignore[index]
+    assert get(app, f"/api/v1/alerts/{ids[2]}", made).json["kind"] == "walkway"  # type: ignore[index]
+    assert is_problem(get(app, "/api/v1/alerts/nothing", made), 404)
+    assert is_problem(get(app, "/api/v1/alerts?cursor=x", made), 422)
+    assert is_problem(get(app, "/api/v1/alerts?from=x", made), 422)
+    assert is_problem(get(app, "/api/v1/alerts", token(gym, "live:read")), 403)
+
+
+def test_corrections_and_versions_of_the_layout_can_be_read(app: Flask, gym: Gym) -> None:
+    trainer, owner = browser(app, gym, "trainer"), browser(app, gym, "owner")
+    session = gym.session("kettlebell", datetime.now(timezone.utc) - timedelta(hours=1), 10)
+    post(trainer, f"/sessions/{session}/relabel", equipment="med_ball")
+    (one,) = get(app, f"/api/v1/corrections?session={session}", token(gym, "sessions:read")).json["corrections"]  # type: ignore[index]
+    assert (one["kind"], one["by"], one["undone"]) == ("relabel", "Tom", None)
+    assert (one["before"][0]["equipment"], one["after"][0]["equipment"]) == ("kettlebell", "med_ball")
+    made = token(gym, "layout:read")
+    assert get(app, "/api/v1/layouts", made).json == {"versions": []}
+    zone = {"kind": "floor", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    headers = {"X-CSRFToken": re.findall(r'name="csrf_token" value="([^"]+)"', owner.get("/account").text)[0]}
+    owner.put("/layout/kiosk", json={"version": 0, "zones": {"mats": zone}}, headers=headers)
+    (version,) = get(app, "/api/v1/layouts", made).json["versions"]  # type: ignore[index]
+    assert (version["version"], version["by"], version["source"]) == (1, "Olga", "dashboard")
+    kept = get(app, "/api/v1/layouts/1", made).json
+    assert list(kept["document"]["cameras"]["kiosk"]) == ["mats"]  # type: ignore[index]
+    assert is_problem(get(app, "/api/v1/layouts/2", made), 404)

@@ -109,6 +109,11 @@ api.live                      GET   -yyy-
 api.events                    GET   -yyy-
 api.cameras                   GET   -yyy-
 api.one_camera                GET   -yyy-
+facts.alerts                  GET   -yyy-
+facts.one_alert               GET   -yyy-
+facts.corrected               GET   --yy-
+facts.versions                GET   --yy-
+facts.one_layout              GET   --yy-
 api.catalogue                 GET   -yyy-
 api.catalogue_entry           GET   -yyy-
 api.equipment_use             GET   -yyy-
