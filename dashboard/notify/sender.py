@@ -29,6 +29,8 @@ log = structlog.get_logger()
 EVERY_SECONDS = 2.0
 NEWS = timedelta(hours=1)
 """Older alerts are not told of when notifications are switched on."""
+LONGEST_OPEN = timedelta(days=30)
+"""The end of one that was open for longer is not told of."""
 LEASE = timedelta(minutes=1)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
 MOST_TRIES = 12
@@ -91,13 +93,13 @@ class Sender:
         query = select(row.id, row.cleared_at).where(
             row.site == self._settings.site,
             row.kind.in_(kinds),
+            row.raised_at > now - LONGEST_OPEN,  # by the index, however many alerts there were
             or_(row.raised_at > now - NEWS, row.cleared_at > now - NEWS),
         )
         found = connection.execute(query).all()
         ids = [alert for alert, _ in found]
-        known = set(
-            connection.execute(select(told.alert, told.event, told.channel).where(told.alert.in_(ids))).tuples()
-        )
+        written = connection.execute(select(told.alert, told.event, told.channel).where(told.alert.in_(ids)))
+        known = {(alert, event, channel) for alert, event, channel in written}
         for alert, cleared_at in found:
             for channel in self._channels:
                 events = ["raised"]

@@ -113,6 +113,7 @@ class Editor:
 
     def undo(self, correction: int) -> int:
         """Take a correction back. Later ones of the same sessions must be taken back first."""
+        self._begin_alone()
         row = CorrectionRow
         mine = (row.site == self._site, row.id == correction)
         found = self._connection.execute(select(row.before, row.after, row.undone_at).where(*mine)).first()
@@ -140,6 +141,7 @@ class Editor:
         self._connection.execute(insert(row).values(values))
 
     def _ended(self, session: str, seen: str | None) -> Stored:
+        self._begin_alone()
         stored = self._read(session)
         if stored is None:
             raise CorrectionError("missing", "there is no such session; it may have been corrected meanwhile")
@@ -148,6 +150,12 @@ class Editor:
         if seen is not None and seen != fingerprint(stored):
             raise CorrectionError("changed", "somebody corrected it meanwhile; look at it again")
         return stored
+
+    def _begin_alone(self) -> None:
+        """Of two people at once, the second reads what the first left."""
+        rollups.begin_alone(self._connection, self._site)
+        if self._connection.dialect.name == "sqlite":  # begins to write only with a statement that could
+            self._connection.execute(delete(CorrectionRow).where(CorrectionRow.id < 0))
 
     def _read(self, session: str) -> Stored | None:
         row = UsageSessionRow

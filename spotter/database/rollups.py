@@ -86,7 +86,7 @@ class SessionSpan(NamedTuple):
 
 def add(connection: Connection, site: str, changes: FigureChanges) -> None:
     """Add what follows from scenes, and derive what follows from that."""
-    _begin_alone(connection, site)
+    begin_alone(connection, site)
     rows = [
         {
             "site": site,
@@ -143,7 +143,7 @@ def recompute(connection: Connection, site: str, zone: ZoneInfo, begin: datetime
     For whoever changes sessions after the fact, in the transaction of the change: give the time from the earliest
     begin to the latest end, before or after the change. Watched time and queues are left as they are.
     """
-    _begin_alone(connection, site)
+    begin_alone(connection, site)
     fold(connection, site, _recount(connection, site, zone, begin, end))
 
 
@@ -194,7 +194,7 @@ def rebuild(connection: Connection, site: str, zone: ZoneInfo, told: Callable[[f
         ).one(),
     ]
     moments = [to_ms(bound) for bound in bounds if bound is not None]
-    _begin_alone(connection, site)
+    begin_alone(connection, site)
     connection.execute(delete(SessionLengthRow).where(SessionLengthRow.site == site))
     if not moments:
         return 0
@@ -224,7 +224,7 @@ def sessions_in(connection: Connection, site: str, begin: datetime, end: datetim
         yield SessionSpan(key, to_ms(started), to_ms(ended or last or started), ended is None)
 
 
-def _begin_alone(connection: Connection, site: str) -> None:
+def begin_alone(connection: Connection, site: str) -> None:
     """Let nobody else count this site's figures until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCKS, zlib.crc32(site.encode()) >> 1)))

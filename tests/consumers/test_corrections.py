@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -193,3 +194,27 @@ def test_what_is_written_of_a_session_is_kept_and_replaced(connection: Connectio
     tom.review("a", "better", "")
     (one,) = reviews(connection, ["a", "b"]).values()
     assert (one.note, one.client, one.by) == ("better", "", "Tom")
+
+
+def test_of_two_at_once_one_is_told(database_url: str, add: Callable[..., str], connection: Connection) -> None:
+    add("a", 0)
+    connection.commit()
+    engine = open_database(database_url)
+    said: list[str] = []
+
+    def discard() -> None:
+        with engine.begin() as own:
+            try:
+                editor(own).discard("a")
+                said.append("done")
+            except CorrectionError as error:
+                said.append(error.reason)
+
+    both = [threading.Thread(target=discard) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    engine.dispose()
+    assert sorted(said) == ["done", "missing"]
+    assert len(history(connection, "gym")) == 1
