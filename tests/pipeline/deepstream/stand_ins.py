@@ -208,8 +208,9 @@ class Source(_Properties, Gst.Bin):
             one.set_state(Gst.State.NULL)
             self.remove(one)
         self._build()
+        # Not with the parent's state: after a refused connection it stands at PAUSED until an inner element plays again.
         for one in self._inner:
-            one.sync_state_with_parent()
+            one.set_state(Gst.State.PLAYING)
 
     def do_handle_message(self, message: Any) -> None:
         """An RTSP source's error is only a warning while it is going to connect again."""
