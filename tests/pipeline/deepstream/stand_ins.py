@@ -208,7 +208,7 @@ class Source(_Properties, Gst.Bin):
             one.set_state(Gst.State.NULL)
             self.remove(one)
         self._build()
-        # Not with the parent's state: after a refused connection it stands at PAUSED until an inner element plays again.
+        # Not with the state of the parent: after a refused connection it stays PAUSED until an inner element plays.
         for one in self._inner:
             one.set_state(Gst.State.PLAYING)
 
