@@ -229,7 +229,7 @@ def _settle(turn: _Turn) -> None:
                 _take_over(item, other)
                 break
         use = item.use
-        if use is None or use.session or not _is_apart(turn, item, due=due):
+        if use is None or use.session or item.lost is not None or not _is_apart(turn, item, due=due):
             continue
         if use.confidence >= thresholds.use_confidence:
             turn.add(begin_if_due(use, turn.picture.time, thresholds.use_after, turn.layout.version))
