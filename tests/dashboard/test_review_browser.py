@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,10 +15,14 @@ from .people import only
 from .test_browser import DESKTOP, PHONE, Visit, address, browser, sync_api  # noqa: F401
 
 
+def begun() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0) - timedelta(hours=3)
+
+
 def a_day(gym: Gym) -> list[str]:
     gym.well()
     gym.add()
-    begin = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(hours=3)
+    begin = begun()
     bells = [gym.session("kettlebell", begin + timedelta(minutes=12 * n), 10) for n in range(4)]
     gym.session("treadmill", begin, 40, unit="treadmill-1", cameras=["cardio"])
     return bells
@@ -70,7 +75,8 @@ def test_pages_fit_a_phone(gym: Gym, browser: Any, address: str, scheme: str) ->
         visit.go(path)
         assert visit.axe() == [], path
         assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    visit.go("/sessions")
+    day = begun().astimezone(ZoneInfo(gym.settings.timezone)).date()  # that of the gym may have ended since
+    visit.go(f"/sessions?from={day}&to={day}")
     visit.page.locator(".timeline svg a").first.dispatch_event("click")
     sync_api.expect(visit.page.locator("h1")).to_contain_text("Kettlebell")
     visit.context.close()
