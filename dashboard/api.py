@@ -22,6 +22,7 @@ from dashboard.live.views import answer_stream
 from dashboard.security import limiter
 from dashboard.session_query import is_cursor, page, read_filter
 from spotter.catalog import Card, Entry, Language
+from spotter.database.corrections import fingerprint
 from spotter.database.tables import UsageSessionRow
 from spotter.events import UtcTime
 
@@ -67,6 +68,7 @@ class SessionOut(BaseModel):
     active_seconds: float
     confidence: float
     ended_by: str | None
+    revision: str = Field(description="another one whenever the session changes; name it when you correct the session")
 
 
 class SessionsOut(BaseModel):
@@ -175,8 +177,8 @@ def sessions(query: SessionQuery) -> SessionsOut:
 @bp.output(SessionOut)
 def one_session(session: str) -> SessionOut:
     """One usage session."""
-    row = database.session().get(UsageSessionRow, session) if "\0" not in session else None
-    if row is None or row.site != current().settings.site:
+    row = database.of_site(UsageSessionRow, session)
+    if row is None:
         abort(404, "There is no such session here.")
     return _session(row)
 
@@ -263,7 +265,7 @@ def equipment_use(query: EquipmentQuery) -> EquipmentsOut:
 @bp.after_request
 def tag(response: Response) -> Response:
     """Give a whole answer its ETag, and leave it out where the reader has it already."""
-    if response.status_code == 200 and not response.is_streamed:
+    if response.status_code == 200 and request.method == "GET" and not response.is_streamed:
         body = response.get_json(silent=True)
         if isinstance(body, dict) and "now" in body:  # the clock goes on while nothing changes
             text = json.dumps({name: value for name, value in body.items() if name != "now"}, sort_keys=True)
@@ -288,6 +290,7 @@ def _session(row: UsageSessionRow) -> SessionOut:
         active_seconds=row.active_seconds,
         confidence=row.confidence,
         ended_by=row.ended_by,
+        revision=fingerprint(row),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from apiflask import APIFlask
@@ -12,10 +13,11 @@ from dashboard.rights import NEEDED_SCOPE, SCOPES
 
 TITLE = "Spotter"
 
-_ABOUT = """Everything that the pages show. Ask with `Authorization: Bearer TOKEN`; an owner makes tokens under People,
-API tokens. Lists come page by page: ask again with `cursor` set to the `next` of the page before, until it is null.
-Answers carry an ETag: send it back as `If-None-Match` and get 304 while nothing has changed. Errors are problem details
-(RFC 9457). Times are UTC (RFC 3339); fields may be added at any time, so ignore those that you don't know."""
+_ABOUT = """Everything that the pages show, and what people do on them. Ask with `Authorization: Bearer TOKEN`; an owner
+makes tokens under People, API tokens. Lists come page by page: ask again with `cursor` set to the `next` of the page
+before, until it is null. Answers carry an ETag: send it back as `If-None-Match` and get 304 while nothing has changed.
+What changes something is a POST with JSON; it is done in the token's name, and the log says so. Errors are problem
+details (RFC 9457). Times are UTC (RFC 3339); fields may be added at any time, so ignore those that you don't know."""
 
 
 def init_app(app: APIFlask) -> None:
@@ -26,9 +28,13 @@ def init_app(app: APIFlask) -> None:
     app.error_processor(problems.of_input)
 
 
-def endpoints() -> dict[str, str]:
-    """The endpoint of each path, as the document writes paths."""
-    return {_template(rule.rule): rule.endpoint for rule in current_app.url_map.iter_rules()}
+def endpoints() -> dict[tuple[str, str], str]:
+    """The endpoint of each method and path, as the document writes both."""
+    return {
+        (method.lower(), _template(rule.rule)): rule.endpoint
+        for rule in current_app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
 
 
 def _complete(written: dict[str, Any] | str) -> dict[str, Any] | str:
@@ -41,15 +47,15 @@ def _complete(written: dict[str, Any] | str) -> dict[str, Any] | str:
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             if method != "parameters":
-                _complete_operation(path, known[path], operation)
+                _complete_operation(path, method, known[method, path], operation)
     return spec
 
 
 def _template(rule: str) -> str:
-    return rule.replace("<", "{").replace(">", "}")
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def _complete_operation(path: str, endpoint: str, operation: dict[str, Any]) -> None:
+def _complete_operation(path: str, method: str, endpoint: str, operation: dict[str, Any]) -> None:
     needed = NEEDED_SCOPE[endpoint]
     operation["operationId"] = endpoint.partition(".")[2]
     operation["security"] = [{"token": []}]
@@ -59,10 +65,11 @@ def _complete_operation(path: str, endpoint: str, operation: dict[str, Any]) -> 
         )
     answers = operation["responses"]
     for code, description in problems.DOCUMENTED.items():
-        if code != "404" or "{" in path:
+        names_something = "{" in path or method == "post"
+        if (code != "404" or names_something) and (code != "409" or method == "post"):
             content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
             answers[code] = {"description": description, "content": content}
-    if "text/event-stream" not in answers["200"].get("content", {}):
+    if method == "get" and "text/event-stream" not in answers["200"].get("content", {}):
         answers["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers["304"] = {"description": "nothing has changed since the ETag of If-None-Match"}
         header = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}

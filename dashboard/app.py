@@ -20,6 +20,7 @@ from dashboard import (
     api_document,
     auth,
     cards,
+    changes_api,
     database,
     facts_api,
     health,
@@ -118,6 +119,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         api.bp,
         figures.bp,
         facts_api.bp,
+        changes_api.bp,
     ):
         app.register_blueprint(blueprint)
     api_document.init_app(app)

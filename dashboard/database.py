@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import structlog
 from flask import Flask, g
 from sqlalchemy import Engine, inspect, select
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from werkzeug.routing import IntegerConverter, Map
 
 from dashboard.context import current
 from dashboard.language import mark
 from spotter.database.engine import explain
 from spotter.database.people_tables import SiteRoleRow, UserRow
-from spotter.database.tables import UsageSessionRow
+from spotter.database.tables import AlertRow, CorrectionRow, UsageSessionRow
 from spotter.errors import ServerError
 
 log = structlog.get_logger()
 
 NEEDED_TABLES = (SiteRoleRow.__tablename__, UsageSessionRow.__tablename__)
 
+Row = TypeVar("Row", UsageSessionRow, AlertRow, CorrectionRow)
+
 MISSING_TABLES = mark("the database has no Spotter tables yet; run: spotter db upgrade")
 
 
+LARGEST_ID = 2**63 - 1
+
+
+class IdConverter(IntegerConverter):
+    """`<int:…>` in a path: one too large for any database leads nowhere."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST_ID)
+
+
 def init_app(app: Flask) -> None:
-    """Close each request's session after it."""
+    """Close each request's session after it. To be called before routes are added."""
+    app.url_map.converters["int"] = IdConverter
     app.teardown_appcontext(_close)
 
 
@@ -33,6 +49,12 @@ def session() -> Session:
         g.database_session = Session(current().engine)
     opened: Session = g.database_session
     return opened
+
+
+def of_site(table: type[Row], identity: str | int) -> Row | None:
+    """The row of that id, unless it is another site's."""
+    row = session().get(table, identity)
+    return row if row is not None and row.site == current().settings.site else None
 
 
 def check_tables(engine: Engine) -> None:

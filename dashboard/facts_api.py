@@ -124,17 +124,17 @@ def alerts(query: AlertQuery) -> AlertsOut:
     if problems:
         abort(422, " ".join(problems))
     found = alert_query.page(database.session(), wanted, query.cursor or None, query.limit)
-    return AlertsOut(alerts=[_alert(row) for row in found.rows], next=found.older)
+    return AlertsOut(alerts=[alert_out(row) for row in found.rows], next=found.older)
 
 
 @bp.get("/alerts/<alert>")
 @bp.output(AlertOut)
 def one_alert(alert: str) -> AlertOut:
     """One alert."""
-    row = database.session().get(AlertRow, alert) if "\0" not in alert else None
-    if row is None or row.site != current().settings.site:
+    row = database.of_site(AlertRow, alert)
+    if row is None:
         abort(404, "There is no such alert here.")
-    return _alert(row)
+    return alert_out(row)
 
 
 @bp.get("/corrections")
@@ -142,9 +142,9 @@ def one_alert(alert: str) -> AlertOut:
 @bp.output(CorrectionsOut)
 def corrected(query: CorrectionQuery) -> CorrectionsOut:
     """What people corrected of sessions, newest first."""
-    session = query.session.replace("\0", "") or None
-    found = corrections.history(database.session().connection(), current().settings.site, session, query.limit)
-    return CorrectionsOut(corrections=[_correction(row) for row in found])
+    connection, site = database.session().connection(), current().settings.site
+    found = corrections.history(connection, site, query.session or None, query.limit)
+    return CorrectionsOut(corrections=[correction_out(row) for row in found])
 
 
 @bp.get("/layouts")
@@ -168,7 +168,8 @@ def one_layout(number: str) -> LayoutOut:
     return LayoutOut(**told.model_dump(), document=found.document)
 
 
-def _alert(row: AlertRow) -> AlertOut:
+def alert_out(row: AlertRow) -> AlertOut:
+    """An alert as the API gives it."""
     return AlertOut(
         alert=row.id,
         kind=row.kind,
@@ -186,7 +187,8 @@ def _alert(row: AlertRow) -> AlertOut:
     )
 
 
-def _correction(row: CorrectionRow) -> CorrectionOut:
+def correction_out(row: CorrectionRow) -> CorrectionOut:
+    """A correction as the API gives it."""
     return CorrectionOut.model_validate(
         {
             "correction": row.id,

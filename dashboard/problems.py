@@ -12,10 +12,12 @@ from werkzeug.exceptions import HTTPException
 MEDIA_TYPE = "application/problem+json"
 
 DOCUMENTED: dict[str, str] = {
+    "400": "the body is not JSON, or a browser sent no CSRF token",
     "401": "no token, or one that does not work",
     "403": "the token lacks the scope, or the person the right",
     "404": "there is nothing of that name",
-    "422": "a parameter is not understood; `errors` names it",
+    "409": "somebody has changed it meanwhile, or it is so already",
+    "422": "a parameter is not understood, `errors` names it; or what is asked for is not possible",
     "429": "too many requests; wait a minute",
     "503": "the database or the live state does not answer",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 from apiflask import APIFlask
@@ -19,7 +20,10 @@ def page() -> ResponseReturnValue:
     """What the API gives, and a button to try it as oneself."""
     spec = cast("dict[str, Any]", cast(APIFlask, current_app).spec)
     operations = [
-        _shown(path, operation) for path, operations in spec["paths"].items() for operation in [operations["get"]]
+        _shown(method, path, operation)
+        for path, operations in spec["paths"].items()
+        for method, operation in operations.items()
+        if method in ("get", "post")
     ]
     return render_template(
         "api/reference.html",
@@ -30,12 +34,15 @@ def page() -> ResponseReturnValue:
     )
 
 
-def _shown(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _shown(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     return {
+        "method": method.upper(),
+        "body": _example(body) if body else None,
         "path": path,
         "identity": operation["operationId"],
         "summary": operation.get("summary", ""),
-        "scope": NEEDED_SCOPE[api_document.endpoints()[path]],
+        "scope": NEEDED_SCOPE[api_document.endpoints()[method, path]],
         "parameters": [
             {
                 "name": parameter["name"],
@@ -47,3 +54,14 @@ def _shown(path: str, operation: dict[str, Any]) -> dict[str, Any]:
             if parameter["in"] in ("query", "path")
         ],
     }
+
+
+def _example(schema: dict[str, Any]) -> str:
+    """A body with every field: its default, or what a person should put there."""
+    spec = cast("dict[str, Any]", cast(APIFlask, current_app).spec)
+    known = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    fields = {
+        name: field.get("default", " | ".join(field.get("enum", ())) or field.get("description", ""))
+        for name, field in known["properties"].items()
+    }
+    return json.dumps(fields, indent=2, ensure_ascii=False)

@@ -216,8 +216,8 @@ def _recorded(action: str, subject: str) -> None:
 
 
 def _row(session: str) -> UsageSessionRow:
-    row = database.session().get(UsageSessionRow, session) if "\0" not in session else None
-    if row is None or row.site != current().settings.site:
+    row = database.of_site(UsageSessionRow, session)
+    if row is None:
         abort(404)
     return row
 

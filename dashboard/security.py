@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_limiter import Limiter
 from flask_wtf import CSRFProtect
@@ -77,6 +77,7 @@ def init_app(app: Flask, redis_url: str | None) -> None:
         RATELIMIT_KEY_PREFIX="spotter:limit",
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=redis_url is not None,
     )
+    app.before_request(_refuse_nul)
     csrf.init_app(app)
     limiter.init_app(app)
     app.after_request(_protect)
@@ -88,6 +89,14 @@ def safe_next(target: str | None) -> str | None:
         return None
     parts = urlsplit(target)
     return None if parts.scheme or parts.netloc else target
+
+
+def _refuse_nul() -> None:
+    """Nothing here has a NUL in its name or text, and PostgreSQL can't even be asked for one."""
+    if "\0" in request.path:
+        abort(404)
+    if any("\0" in value for given in (request.args, request.form) for _, value in given.items(multi=True)):
+        abort(400)
 
 
 def _protect(response: Response) -> Response:

@@ -67,8 +67,7 @@ def read_filter(arguments: Mapping[str, str], site: str, zone: ZoneInfo) -> tupl
         problems.append(gettext("“from” is not before “to”."))
     # PostgreSQL takes no zero byte in a text, and no name has one.
     equipment, camera, unit, reviewed = (
-        arguments.get(name, "").replace("\0", "").strip() or None
-        for name in ("equipment", "camera", "unit", "reviewed")
+        arguments.get(name, "").strip() or None for name in ("equipment", "camera", "unit", "reviewed")
     )
     if reviewed not in (None, "yes", "no"):
         problems.append(gettext("“reviewed” is yes or no."))

@@ -68,9 +68,7 @@ def read_filter(arguments: Mapping[str, str], site: str, zone: ZoneInfo) -> tupl
     if begin and end and begin >= end:
         problems.append(gettext("“from” is not before “to”."))
     # PostgreSQL takes no zero byte in a text, and no name has one.
-    kind, equipment, camera = (
-        arguments.get(name, "").replace("\0", "").strip() or None for name in ("kind", "equipment", "camera")
-    )
+    kind, equipment, camera = (arguments.get(name, "").strip() or None for name in ("kind", "equipment", "camera"))
     return AlertFilter(site, cast(State, state), kind, equipment, camera, begin, end), problems
 
 

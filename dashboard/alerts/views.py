@@ -129,8 +129,8 @@ def service(alert: str, step: str) -> ResponseReturnValue:
 
 
 def _row(alert: str) -> AlertRow:
-    row = database.session().get(AlertRow, alert) if "\0" not in alert else None
-    if row is None or row.site != current().settings.site:
+    row = database.of_site(AlertRow, alert)
+    if row is None:
         abort(404)
     return row
 

@@ -193,10 +193,10 @@ def _figures(wanted: FiguresQuery, asked: Asked) -> list[FigureOut]:
     site, zone = context.settings.site, context.zone
     stands = floor.read(opened.connection(), context.settings)
     if wanted.by == "type":
-        only = wanted.equipment.replace("\0", "") or None
+        only = wanted.equipment or None
         found = [_kind(kind) for kind in overview.kinds(opened, site, zone, stands, asked.period, asked.other, only)]
     else:
-        labels = [wanted.equipment.replace("\0", "")] if wanted.equipment else query.types(opened, site)
+        labels = [wanted.equipment] if wanted.equipment else query.types(opened, site)
         units = overview.units(opened, site, zone, stands, labels, asked.period, asked.other)
         found = [_unit(unit) for unit in units]
     return sorted(found, key=_key)
@@ -204,7 +204,7 @@ def _figures(wanted: FiguresQuery, asked: Asked) -> list[FigureOut]:
 
 def _week(wanted: WeekQuery, asked: Asked) -> list[HourOut]:
     context, opened = current(), database.session()
-    label, unit = wanted.equipment.replace("\0", ""), wanted.unit.replace("\0", "")
+    label, unit = wanted.equipment, wanted.unit
     site = context.settings.site
     if unit:
         found = query.week_of_unit(opened, site, asked.period, unit)

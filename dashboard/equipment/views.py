@@ -85,7 +85,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/equipment/<label>")
 def card(label: str) -> ResponseReturnValue:
     """One type, or one `unit` of it: figures, and what the catalogue says about it."""
-    looked, unit = look(), request.args.get("unit", "").replace("\0", "")
+    looked, unit = look(), request.args.get("unit", "")
     entry = looked.context.catalog.get(label)
     found = _units(looked, label)
     if not found and (entry is None or not entry.equipment) and label not in query.types(looked.session, looked.site):
@@ -129,7 +129,7 @@ def chart(name: str, form: str) -> ResponseReturnValue:
             for kind in ("availability", "day", "units")
         },
     }
-    if name not in makers or "\0" in label + unit:
+    if name not in makers:
         abort(404)
     return download(makers[name](), form, looked.asked.period, label, unit)
 

@@ -32,7 +32,7 @@ class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     name = StringField(_l("For (the program's name)"), [DataRequired(_l("Type a name.")), Length(max=64)])
     scopes = SelectMultipleField(
-        _l("It may read"),
+        _l("It may"),
         [DataRequired(_l("Choose at least one."))],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),

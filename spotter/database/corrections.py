@@ -54,7 +54,8 @@ class Editor:
     """
 
     def __init__(self, connection: Connection, site: str, zone: ZoneInfo, by: str, now: datetime) -> None:
-        self._connection, self._site, self._zone, self._by, self._now = connection, site, zone, by[:MOST_BY], now
+        self._connection, self._site, self._zone = connection, site, zone
+        self.by, self.now = by[:MOST_BY], now
 
     def relabel(self, session: str, equipment: str, seen: str | None = None) -> int:
         """It was another kind of equipment. A station's sessions are of what stands there."""
@@ -126,7 +127,7 @@ class Editor:
         if current != found.after or any(self._read(session) is not None for session in gone):
             raise CorrectionError("changed", "take the later corrections of these sessions back first")
         self._replace(found.after, found.before)
-        values = {"undone_at": self._now, "undone_by": self._by}
+        values = {"undone_at": self.now, "undone_by": self.by}
         self._connection.execute(update(row).where(*mine).values(values))
         return correction
 
@@ -137,7 +138,7 @@ class Editor:
             raise CorrectionError("missing", "there is no such session")
         self._connection.execute(delete(row).where(row.session == session))
         written = {"note": note[:MOST_NOTE], "client": client[:MOST_CLIENT]}
-        values = {"session": session, "site": self._site, "at": self._now, "by": self._by, **written}
+        values = {"session": session, "site": self._site, "at": self.now, "by": self.by, **written}
         self._connection.execute(insert(row).values(values))
 
     def _ended(self, session: str, seen: str | None) -> Stored:
@@ -169,8 +170,8 @@ class Editor:
             "site": self._site,
             "kind": kind,
             "session": session,
-            "at": self._now,
-            "by": self._by,
+            "at": self.now,
+            "by": self.by,
             "before": list(before),
             "after": list(after),
         }

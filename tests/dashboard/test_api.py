@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 
 from dashboard import rights
 from dashboard.people import secret, tokens
-from spotter.database.people_tables import ApiTokenRow
+from spotter.database import layouts
+from spotter.database.people_tables import ApiTokenRow, AuditRow
 
 from .gym import Gym, wait_for
 from .people import browser, only, post
@@ -72,13 +73,23 @@ def test_a_token_opens_what_its_scopes_say_and_no_more(app: Flask, gym: Gym) -> 
 def test_every_operation_needs_the_scope_that_the_document_names(app: Flask, gym: Gym) -> None:
     document = get(app, "/api/v1/openapi.json", token(gym, "live:read")).get_json()
     nothing = token(gym)
-    paths = {rule.rule.replace("<", "{").replace(">", "}"): rule for rule in app.url_map.iter_rules()}
-    for path, operations in document["paths"].items():
-        needed = rights.NEEDED_SCOPE[paths[path].endpoint]
-        assert (f"`{needed}`" in operations["get"].get("description", "")) == (needed is not None)
-        answer = get(app, path.replace("{", "").replace("}", ""), nothing)
+    endpoints = {
+        (method.lower(), re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)): rule.endpoint
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    asked = [
+        (path, method, operation) for path, all_ in document["paths"].items() for method, operation in all_.items()
+    ]
+    for path, method, operation in asked:
+        if method == "parameters":
+            continue
+        needed = rights.NEEDED_SCOPE[endpoints[method, path]]
+        assert (f"`{needed}`" in operation.get("description", "")) == (needed is not None)
+        real = path.replace("{number}", "1").replace("{", "").replace("}", "")
+        answer = app.test_client().open(real, method=method, headers={"Authorization": f"Bearer {nothing}"})
         assert (answer.status_code == 403) == (needed is not None), path
-        assert operations["get"]["security"] == [{"token": []}]
+        assert operation["security"] == [{"token": []}]
 
 
 def test_a_token_opens_no_page(app: Flask, gym: Gym) -> None:
@@ -226,8 +237,9 @@ def test_a_reader_that_was_away_gets_what_changed_and_only_that(app: Flask, gym:
 def test_the_page_of_the_api_has_every_operation(app: Flask, gym: Gym) -> None:
     viewer = browser(app, gym, "viewer")
     page = viewer.get("/api").text
-    for path in viewer.get("/api/v1/openapi.json").get_json()["paths"]:
-        assert f"GET {path}<" in page
+    for path, operations in viewer.get("/api/v1/openapi.json").get_json()["paths"].items():
+        for method in operations.keys() - {"parameters"}:
+            assert f"{method.upper()} {path}<" in page
 
 
 def test_the_api_keeps_to_its_document_whatever_is_asked(app: Flask, gym: Gym) -> None:
@@ -291,3 +303,64 @@ def test_corrections_and_versions_of_the_layout_can_be_read(app: Flask, gym: Gym
     kept = get(app, "/api/v1/layouts/1", made).json
     assert list(kept["document"]["cameras"]["kiosk"]) == ["mats"]  # type: ignore[index]
     assert is_problem(get(app, "/api/v1/layouts/2", made), 404)
+
+
+def send(app: Flask, path: str, made: str, **body: str) -> TestResponse:
+    return app.test_client().post(path, headers={"Authorization": f"Bearer {made}"}, json=body)
+
+
+def test_a_program_corrects_sessions_in_its_own_name(app: Flask, gym: Gym) -> None:
+    begin = datetime.now(timezone.utc) - timedelta(hours=1)
+    one, two = gym.session("kettlebell", begin, 10), gym.session("kettlebell", begin + timedelta(minutes=11), 5)
+    made, path = token(gym, "sessions:read", "sessions:write"), f"/api/v1/sessions/{one}"
+    old = get(app, path, made).json["revision"]  # type: ignore[index]
+    relabelled = send(app, f"{path}/relabel", made, equipment="med_ball", revision=old).json
+    assert (relabelled["by"], relabelled["after"][0]["equipment"]) == ("token test", "med_ball")  # type: ignore[index]
+    assert is_problem(send(app, f"{path}/discard", made, revision=old), 409)
+    assert is_problem(send(app, f"{path}/relabel", made, equipment="med_ball"), 422)
+    assert is_problem(send(app, f"{path}/merge", made, following=two), 422)
+    for wrong in ({}, {"equipment": "person"}, {"equipment": "x\0"}):
+        assert is_problem(send(app, f"{path}/relabel", made, **wrong), 422), wrong
+    undone = send(app, f"/api/v1/corrections/{relabelled['correction']}/undo", made).json  # type: ignore[index]
+    assert undone["undone_by"] == "token test"  # type: ignore[index]
+    merged = send(app, f"{path}/merge", made, following=two).json
+    assert [len(merged[name]) for name in ("before", "after")] == [2, 1]  # type: ignore[index]
+    middle = (begin + timedelta(minutes=8)).isoformat()
+    assert len(send(app, f"{path}/split", made, at=middle).json["after"]) == 2  # type: ignore[index]
+    assert is_problem(send(app, f"{path}/split", made, at="0001-01-01T00:00:00+14:00"), 422)
+    said = send(app, f"{path}/review", made, note="as it was", client="Blue").json
+    assert (said["by"], said["note"]) == ("token test", "as it was")  # type: ignore[index]
+    assert send(app, f"{path}/discard", made).json["after"] == []  # type: ignore[index]
+    for gone in (f"{path}/review", f"{path}/discard", "/api/v1/corrections/999/undo"):
+        assert is_problem(send(app, gone, made), 404), gone
+    assert is_problem(app.test_client().post(f"{path}/discard", headers={"Authorization": f"Bearer {made}"}), 400)
+    assert "token test" in browser(app, gym, "owner").get("/people/log").text
+
+
+def test_a_program_sees_to_alerts_and_records_services(app: Flask, gym: Gym) -> None:
+    made = token(gym, "alerts:write", "equipment:read", "equipment:write")
+    alert = gym.alert("walkway", datetime.now(timezone.utc))
+    for _ in range(2):
+        seen = send(app, f"/api/v1/alerts/{alert}/acknowledge", made).json
+        assert seen["acknowledged_by"] == "token test"  # type: ignore[index]
+    assert is_problem(send(app, "/api/v1/alerts/nothing/acknowledge", made), 404)
+    assert is_problem(send(app, "/api/v1/services", made, unit="nothing", step="done"), 404)
+    station = {"kind": "station", "equipment": "treadmill", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    layouts.add(gym.engine, gym.site, {"cameras": {"kiosk": {"treadmill-1": station}}, "rules": {}}, "dashboard")
+    begun = send(app, "/api/v1/services", made, unit="treadmill-1", step="start", note="belt").json
+    assert (begun["by"], begun["note"], begun["done"]) == ("token test", "belt", None)  # type: ignore[index]
+    assert is_problem(send(app, "/api/v1/services", made, unit="treadmill-1", step="start"), 409)
+    send(app, "/api/v1/services", made, unit="treadmill-1", step="done")
+    (done,) = get(app, "/api/v1/services?unit=treadmill-1", made).json["services"]  # type: ignore[index]
+    assert done["done"] is not None
+    assert [row.action for row in only(gym, AuditRow)] == ["alert_acknowledged", "service_start", "service_done"]
+
+
+def test_a_browser_needs_the_csrf_token_that_a_program_does_not(app: Flask, gym: Gym) -> None:
+    alert = gym.alert("walkway", datetime.now(timezone.utc))
+    path, trainer = f"/api/v1/alerts/{alert}/acknowledge", browser(app, gym, "trainer")
+    assert is_problem(trainer.post(path), 400)
+    assert is_problem(trainer.post(path, headers={"Authorization": "Bearer spotter_wrong"}), 401)
+    sent = re.findall(r'name="csrf_token" value="([^"]+)"', trainer.get("/api").text)[0]
+    answer = trainer.post(path, headers={"X-CSRFToken": sent})
+    assert answer.json["acknowledged_by"] == "Tom"  # type: ignore[index]

@@ -114,6 +114,15 @@ facts.one_alert               GET   -yyy-
 facts.corrected               GET   --yy-
 facts.versions                GET   --yy-
 facts.one_layout              GET   --yy-
+changes.acknowledge           POST  --yy-
+changes.service_history       GET   -yyy-
+changes.service               POST  --yy-
+changes.review                POST  --yy-
+changes.relabel               POST  --yy-
+changes.discard               POST  --yy-
+changes.merge                 POST  --yy-
+changes.split                 POST  --yy-
+changes.undo                  POST  --yy-
 api.catalogue                 GET   -yyy-
 api.catalogue_entry           GET   -yyy-
 api.equipment_use             GET   -yyy-

@@ -13,6 +13,14 @@ function addressOf(form) {
   return query.size ? `${path}?${query}` : path;
 }
 
+function requestOf(form) {
+  if (form.dataset.method === "GET") return {};
+  const body = form.querySelector("textarea")?.value;
+  const headers = { "X-CSRFToken": document.querySelector("input[name=csrf_token]").value };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  return { method: form.dataset.method, headers, body };
+}
+
 async function textOf(response, streams) {
   if (!streams) return response.text();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -29,13 +37,13 @@ for (const form of document.querySelectorAll("form[data-path]")) {
     event.preventDefault();
     const place = form.parentElement.querySelector(".answer");
     const address = addressOf(form);
-    const response = await fetch(address).catch((error) => error);
+    const response = await fetch(address, requestOf(form)).catch((error) => error);
     let text = String(response);
     if (response instanceof Response) {
       text = await textOf(response, "streams" in form.dataset);
       try { text = JSON.stringify(JSON.parse(text), null, 2); } catch { /* shown as it is */ }
       const tag = response.headers.get("ETag");
-      text = `GET ${address}\n${response.status} ${response.statusText}${tag ? `\nETag: ${tag}` : ""}\n\n${text.slice(0, LONGEST_SHOWN)}`;
+      text = `${form.dataset.method} ${address}\n${response.status} ${response.statusText}${tag ? `\nETag: ${tag}` : ""}\n\n${text.slice(0, LONGEST_SHOWN)}`;
     }
     place.hidden = false;
     place.firstElementChild.textContent = text;
