@@ -15,7 +15,7 @@ import redis
 import structlog
 from pydantic import ValidationError
 
-from consumers import dead
+from consumers import dead, thinking
 from consumers.booking import Book
 from consumers.changes import Changes, LayoutChange, StateChange, WaitingScene
 from consumers.interpreter import Interpreter, restore
@@ -174,6 +174,10 @@ class Shard:
         """A camera's new stream means that its disk is new: what is missing in the ones before is lost."""
         older = [known for known in self._orders if known[:2] == key[:2] and known != key]
         return [(known, seq, entry) for known in older for seq, entry in self._orders[known].give_up_gaps()]
+
+    def think(self) -> None:
+        """Answer those who want to know what the rules think. Raises RedisError."""
+        thinking.answer(self._redis, self._interpreters)
 
     def look_up(self) -> None:
         """Follow what others wrote into the database: new layouts, services, alerts that people acknowledged.

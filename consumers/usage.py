@@ -33,6 +33,9 @@ BLOCK_MILLISECONDS = 250
 
 RETRY_OWNERSHIP_SECONDS = 1.0
 
+THINK_SECONDS = 0.25
+"""How often those are answered who watch the rules think."""
+
 LOOK_UP_SECONDS = 1.0
 """How often the database is asked what others wrote: layouts, services, acknowledgements."""
 
@@ -59,6 +62,7 @@ class Usage:
         self._committing = 0
         self._retry_at = 0.0
         self._look_up_at = 0.0
+        self._think_at = 0.0
         self._next_beat = 0.0
         self._counts: Counter[str] = Counter()
         self._problem: str | None = None
@@ -115,6 +119,7 @@ class Usage:
         for shard in self._shards.values():
             shard.let_go()
         self._look_up()
+        self._think()
         streams: Any = {shard.stream: ">" for shard in self._shards.values()}
         try:
             found: Any = self._redis.xreadgroup(
@@ -133,6 +138,13 @@ class Usage:
             if self._owners[shard.number].hold():
                 self._attempt(shard, functools.partial(shard.process, entries))
         self._publisher.pump()
+
+    def _think(self) -> None:
+        now = time.monotonic()
+        if now >= self._think_at:
+            self._think_at = now + THINK_SECONDS
+            for shard in self._shards.values():
+                shard.think()
 
     def _look_up(self) -> None:
         """Now and then, follow what others wrote into the database."""

@@ -17,6 +17,7 @@ from dashboard.api_access import LIMIT, PREFIX, who
 from dashboard.context import current
 from dashboard.equipment import overview
 from dashboard.equipment.period import last_days
+from dashboard.live import thinking
 from dashboard.live.cameras import Tile
 from dashboard.live.views import answer_stream
 from dashboard.security import limiter
@@ -25,6 +26,7 @@ from spotter.catalog import Card, Entry, Language
 from spotter.database.corrections import fingerprint
 from spotter.database.tables import UsageSessionRow
 from spotter.events import UtcTime
+from spotter.thoughts import Thoughts
 
 SPEC_PATH = f"{PREFIX}/openapi.json"
 
@@ -218,6 +220,16 @@ def one_camera(camera: str) -> CameraOut:
     if found is None:
         abort(404, "There is no such camera here.")
     return _camera(found)
+
+
+@bp.get("/cameras/<camera>/thoughts")
+@bp.output(Thoughts)
+def camera_thoughts(camera: str) -> Thoughts:
+    """What the rules think of what a camera shows at this moment, and why."""
+    found = thinking.ask(current(), camera)
+    if found is None:
+        abort(503, "The usage worker does not answer; see what health says of it.")
+    return found
 
 
 @bp.get("/catalogue")

@@ -142,7 +142,11 @@ def _common() -> dict[str, Any]:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith(("/live/", "/cameras/")) or request.endpoint in (
+    return request.endpoint in (
+        "live.events",
+        "live.state",
+        "live.preview",
+        "live.thoughts",
         "labelling.save",
         "labelling.suggest",
         "layouts.save",

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 bp = Blueprint("auth", __name__)
 
-ANSWERED_WITH_401 = {"live.events", "live.state", "live.preview", "kiosk.events", "kiosk.state"}
+ANSWERED_WITH_401 = {"live.events", "live.state", "live.preview", "live.thoughts", "kiosk.events", "kiosk.state"}
 """Asked for by scripts, which a redirect to a page would only confuse."""
 
 ADDRESS_LIMIT = "30 per minute"

@@ -47,6 +47,16 @@ def preview(site: str, camera: str) -> str:
     return f"spotter:preview:{site}:{camera}"
 
 
+def thoughts_asked(site: str, camera: str) -> str:
+    """There while somebody wants to know what the rules think of a camera; expires by itself."""
+    return f"spotter:thoughts:asked:{site}:{camera}"
+
+
+def thoughts(site: str, camera: str) -> str:
+    """The newest answer (JSON, `spotter.thoughts.Thoughts`); expires within seconds."""
+    return f"spotter:thoughts:{site}:{camera}"
+
+
 def changes(site: str) -> str:
     """Pub/sub channel: JSON `{"kind": "scene"|"status"|"usage"|"preview", "camera": …}` when live state changed."""
     return f"spotter:changes:{site}"

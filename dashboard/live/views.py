@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from dashboard.context import current
 from dashboard.language import chosen
+from dashboard.live import thinking
 from dashboard.live.board import Board, Update
 from spotter import redis_keys
 from spotter.events import format_time
@@ -46,6 +47,7 @@ def live_page() -> dict[str, Any]:
         "state": url_for("live.state"),
         "login": url_for("auth.login"),
         "preview": url_for("live.preview", site=context.settings.site, camera="CAMERA"),
+        "camera": url_for("live.camera", camera="CAMERA"),
         "card": url_for("equipment.card", label="LABEL"),
     }
     return {
@@ -54,6 +56,31 @@ def live_page() -> dict[str, Any]:
         "names": _names(),
         "people_blurred": context.settings.privacy.blur_people,
     }
+
+
+@bp.get("/cameras/<camera>")
+def camera(camera: str) -> str:
+    """One camera large: its zones and tracks, and what the rules think of what it shows."""
+    context = current()
+    if not any(tile.camera == camera for tile in context.watcher.tiles()):
+        abort(404)
+    places = {
+        **live_page()["places"],
+        "preview": url_for("live.preview", site=context.settings.site, camera=camera),
+        "thoughts": url_for("live.thoughts", camera=camera),
+        "live": url_for("live.page"),
+    }
+    return render_template("live/camera.html", camera=camera, places=places, names=_names())
+
+
+@bp.get("/cameras/<camera>/thoughts")
+def thoughts(camera: str) -> ResponseReturnValue:
+    """What the rules think of a camera; 204 while the usage worker does not answer."""
+    found = thinking.ask(current(), camera)
+    headers = {"Cache-Control": "no-store"}
+    if found is None:
+        return Response(status=204, headers=headers)
+    return Response(found.model_dump_json(), mimetype="application/json", headers=headers)
 
 
 @bp.get("/live/events")

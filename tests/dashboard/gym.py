@@ -171,6 +171,18 @@ class Gym:
             self.status(camera)
             self.scene(camera)
 
+    def think(self, camera: str, *thoughts: dict[str, Any]) -> None:
+        """What the usage worker would tell of the camera for the next minute."""
+        told = {
+            "site": self.site,
+            "camera": camera,
+            "time": format_time(datetime.now(timezone.utc)),
+            "layout_version": 1,
+            "zones": {"treadmill-1": {"kind": "station", "polygon": [[0, 0.5], [0.3, 0.5], [0.3, 1], [0, 1]]}},
+            "thoughts": thoughts,
+        }
+        self.redis.set(redis_keys.thoughts(self.site, camera), json.dumps(told), ex=60)
+
     def session(self, equipment: str, started: datetime, minutes: float | None = 1, **more: Any) -> str:
         """A usage session; `minutes` None leaves it open."""
         row = {

@@ -306,3 +306,46 @@ def test_alerts_come_and_go_in_an_open_page(gym: Gym, visit: Visit) -> None:
     gym.clear(alert)
     visit.says("#alerts", "All is well")
     assert visit.wrong == []
+
+
+def test_one_camera_shows_what_the_rules_think_and_why(gym: Gym, visit: Visit) -> None:
+    gym.add("Olga", "owner")
+    visit.sign_in()
+    visit.go("/live")
+    visit.says("#connection", "Live")
+    visit.page.get_by_role("link", name="free-weights").click()
+    visit.says("#no-thoughts", "The rules do not answer")
+    gym.scene("free-weights", "person", "kettlebell", moving=True)
+    gym.think(
+        "free-weights",
+        {
+            "rule": "station",
+            "why": "entering",
+            "unit": "treadmill-1",
+            "label": "treadmill",
+            "seconds": 2.1,
+            "needed": 3,
+        },
+        {
+            "rule": "kit",
+            "why": "moving",
+            "track": "t-1",
+            "label": "kettlebell",
+            "session": True,
+            "seconds": 65,
+            "also": {"kettlebell": 0.8, "med_ball": 0.2},
+        },
+    )
+    visit.says("#thoughts", "Somebody is in its zone for 2.1 of 3 s; then it is in use.")
+    visit.says("#thoughts", "In use for 1:05: it moves. Seen as: Kettlebell 80 %, Medicine ball 20 %.")
+    visit.says("#state", "online")
+    assert visit.page.locator("#drawn .zone-station polygon").count() == 1
+    assert visit.page.locator("#drawn .kit").count() == 1
+    visit.page.get_by_label("Zones").uncheck()
+    assert visit.page.locator("#drawn .zone-station").count() == 0
+    assert visit.axe() == []
+    visit.page.set_viewport_size(PHONE)
+    assert visit.axe() == []
+    assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    visit.wrong = [text for text in visit.wrong if "204" not in text]
+    assert visit.wrong == []

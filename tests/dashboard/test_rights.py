@@ -38,6 +38,8 @@ live.page                     GET   -yyy-
 live.events                   GET   -yyy-
 live.state                    GET   -yyy-
 live.preview                  GET   -yyy-
+live.camera                   GET   -yyy-
+live.thoughts                 GET   -yyy-
 alerts.index                  GET   -yyy-
 alerts.acknowledge            POST  --yy-
 alerts.service                POST  --yy-
@@ -109,6 +111,7 @@ api.live                      GET   -yyy-
 api.events                    GET   -yyy-
 api.cameras                   GET   -yyy-
 api.one_camera                GET   -yyy-
+api.camera_thoughts           GET   -yyy-
 facts.alerts                  GET   -yyy-
 facts.one_alert               GET   -yyy-
 facts.corrected               GET   --yy-

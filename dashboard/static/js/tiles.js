@@ -5,6 +5,32 @@ import { t } from "./text.js";
 const SVG = "http://www.w3.org/2000/svg";
 const CHIPS = { online: ["ok", t("online")], degraded: ["warn", t("degraded")], offline: ["bad", t("offline")], unknown: ["warn", t("not known")] };
 
+export { CHIPS };
+
+// An object's box, with its name where it is kit; `size` is that of the letters.
+export function objectGroup(item, width, height, names, size) {
+  const [x1, y1, x2, y2] = item.box;
+  const group = document.createElementNS(SVG, "g");
+  group.setAttribute("class", `${item.label === "person" ? "person" : "kit"}${item.moving ? " moving" : ""}`);
+  group.dataset.label = item.label;
+  for (const name of ["halo", "edge"]) {
+    const rect = document.createElementNS(SVG, "rect");
+    const sizes = { x: x1 * width, y: y1 * height, width: (x2 - x1) * width, height: (y2 - y1) * height, rx: size * 0.2, class: name };
+    for (const [attribute, value] of Object.entries(sizes)) rect.setAttribute(attribute, value);
+    group.append(rect);
+  }
+  if (item.label !== "person") {
+    const text = document.createElementNS(SVG, "text");
+    const name = names[item.label]?.[0] ?? item.name;
+    text.textContent = name;
+    text.setAttribute("font-size", size);
+    text.setAttribute("x", Math.min(x1 * width, width - size * 0.6 * name.length));
+    text.setAttribute("y", y1 * height > size * 1.3 ? y1 * height - size * 0.35 : y2 * height + size);
+    group.append(text);
+  }
+  return group;
+}
+
 export class Tiles {
   constructor(list, template, places) {
     this.list = list;
@@ -20,7 +46,9 @@ export class Tiles {
   add(camera) {
     const element = this.template.content.firstElementChild.cloneNode(true);
     const find = (selector) => element.querySelector(selector);
-    find("h3").textContent = camera;
+    const link = find("h3 a");
+    link.textContent = camera;
+    link.href = this.places.camera.replace("CAMERA", encodeURIComponent(camera));
     element.dataset.camera = camera;
     const picture = find("img");
     picture.alt = t("Preview of camera %(camera)s", { camera });
@@ -83,29 +111,7 @@ export class Tiles {
     const unit = Math.max(width, height) / 100;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const units = (this.places.stations?.[state.camera] ?? []).map((station) => this.unit(station, width, height));
-    svg.replaceChildren(...units, ...state.objects.map((item) => {
-      const [x1, y1, x2, y2] = item.box;
-      const group = document.createElementNS(SVG, "g");
-      group.setAttribute("class", `${item.label === "person" ? "person" : "kit"}${item.moving ? " moving" : ""}`);
-      group.dataset.label = item.label;
-      for (const name of ["halo", "edge"]) {
-        const rect = document.createElementNS(SVG, "rect");
-        const sizes = { x: x1 * width, y: y1 * height, width: (x2 - x1) * width, height: (y2 - y1) * height, rx: unit * 0.6, class: name };
-        for (const [attribute, value] of Object.entries(sizes)) rect.setAttribute(attribute, value);
-        group.append(rect);
-      }
-      if (item.label !== "person") {
-        const text = document.createElementNS(SVG, "text");
-        const size = unit * 3;
-        const name = this.places.names[item.label]?.[0] ?? item.name;
-        text.textContent = name;
-        text.setAttribute("font-size", size);
-        text.setAttribute("x", Math.min(x1 * width, width - size * 0.6 * name.length));
-        text.setAttribute("y", y1 * height > size * 1.3 ? y1 * height - size * 0.35 : y2 * height + size);
-        group.append(text);
-      }
-      return group;
-    }));
+    svg.replaceChildren(...units, ...state.objects.map((item) => objectGroup(item, width, height, this.places.names, unit * 3)));
   }
 
   unit(station, width, height) {
