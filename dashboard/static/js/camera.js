@@ -118,6 +118,9 @@ function draw() {
   svg.replaceChildren(...zoneGroups(width, height), ...trailLines(width, height), ...boxes);
 }
 
+// What is in use comes first, then what is about to change, last what rests where it belongs.
+const rank = (one) => (one.session ? 0 : one.needed ? 1 : one.why === "at_home" ? 3 : 2);
+
 function row(one) {
   const item = document.createElement("li");
   item.dataset.why = one.why;
@@ -162,7 +165,7 @@ function showThoughts() {
   byId("no-thoughts").textContent = t("Nothing that the rules look at is in view.");
   byId("thoughts-at").textContent = t("as of %(time)s", { time: new Date(told.time).toLocaleTimeString(language) });
   list.replaceChildren(...Object.entries(RULES).flatMap(([rule, title]) => {
-    const found = told.thoughts.filter((one) => one.rule === rule);
+    const found = told.thoughts.filter((one) => one.rule === rule).sort((a, b) => rank(a) - rank(b));
     if (!found.length) return [];
     const head = document.createElement("h3");
     head.textContent = title;
