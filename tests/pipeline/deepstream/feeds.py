@@ -33,7 +33,7 @@ class DeepStreamFeeds:
         patch.delenv("USE_NEW_NVSTREAMMUX", raising=False)
         patch.setattr(stand_ins, "finders", [lambda image: detector.find([image])[0]])
         write_weights(folder / "model.onnx")
-        self._engine = DeepStreamEngine(settings_of(folder, '  rack: {uri: "rtsp://127.0.0.1:1/x"}', max_cameras=4))
+        self._engine = DeepStreamEngine(settings_of(folder, '  rack: {uri: "rtsp://127.0.0.1:1/x"}', max_cameras=7))
         self._engine.start([])
         self._lanes: list[Lane] = []
 
