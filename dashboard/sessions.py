@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dashboard import database, timeline
@@ -21,6 +22,7 @@ from dashboard.language import chosen, mark
 from dashboard.session_query import SessionFilter, every, known_equipment, page, read_filter, statement
 from dashboard.times import day_start, length, local_day, spoken_day, weekday
 from spotter.database.corrections import reviews
+from spotter.database.figure_tables import UnitHourRow
 from spotter.database.tables import UsageSessionRow
 from spotter.events import seconds_between
 
@@ -181,8 +183,36 @@ def _timeline(opened: Session, wanted: SessionFilter, context: Context, now: dat
     end = wanted.end or begin + timedelta(days=1)
     if end - begin > timedelta(hours=25, minutes=1):
         return None
-    rows = opened.scalars(statement(replace(wanted, begin=begin, end=end)).limit(timeline.MOST))
-    return timeline.draw(list(rows), (begin, end), context, now, _lanes())
+    rows = list(opened.scalars(statement(replace(wanted, begin=begin, end=end)).limit(timeline.MOST + 1)))
+    is_cut = len(rows) > timeline.MOST
+    if is_cut and _lanes() == "equipment" and not (wanted.camera or wanted.unit) and wanted.reviewed is None:
+        return timeline.draw_hours(_hours(opened, wanted, (begin, end), context), (begin, end), context)
+    return timeline.draw(rows[: timeline.MOST], (begin, end), context, now, _lanes(), cut=is_cut)
+
+
+def _hours(
+    opened: Session, wanted: SessionFilter, span: tuple[datetime, datetime], context: Context
+) -> list[timeline.Hour]:
+    """What was in use in each hour, by type; of a single type, by unit."""
+    row = UnitHourRow
+    lane = row.unit if wanted.equipment else row.equipment
+    query = select(lane, row.hour, func.sum(row.sessions), func.sum(row.in_use_ms)).group_by(lane, row.hour)
+    query = query.where(row.site == wanted.site, row.hour >= span[0], row.hour < span[1], row.in_use_ms > 0)
+    if wanted.equipment:
+        query = query.where(row.equipment == wanted.equipment)
+
+    def named(value: str) -> tuple[str, dict[str, str]]:
+        if not wanted.equipment:
+            return context.catalog.name(value, chosen()), {"equipment": value}
+        name = value or context.catalog.name(wanted.equipment, chosen())
+        return name, {"equipment": wanted.equipment, **({"unit": value} if value else {})}
+
+    found = opened.execute(query).all()
+    names = {value: named(value) for value in {one[0] for one in found}}
+    return [
+        timeline.Hour(names[value][0], hour, int(sessions), int(ms), names[value][1])
+        for value, hour, sessions, ms in found
+    ]
 
 
 def _quick_periods(today: date) -> list[tuple[str, dict[str, str]]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
 
+from dashboard import timeline
 from dashboard.sessions import safe_cell
 from dashboard.times import day_start, length, parse_local
 
@@ -200,3 +202,30 @@ def test_local_times_on_days_when_the_clocks_change() -> None:
 )
 def test_lengths_in_words(seconds: float, words: str) -> None:
     assert length(seconds) == words
+
+
+def test_a_day_with_more_sessions_than_bars_is_shown_by_the_hour(
+    gym: Gym, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "MOST", 3)
+    for minute in (0, 20, 40):
+        gym.session("kettlebell", at(8, minute), 10)
+    gym.session("treadmill", at(9, 30), 60, unit="treadmill-1")
+    page = signed_in.get("/sessions?from=2026-11-20&to=2026-11-20").text
+    assert "4 sessions by the hour" in page
+    said = re.findall(r'aria-label="([^"]+: \d+ min, sessions: \d+)"', page)
+    assert said == [
+        "Kettlebell 08:00: 30 min, sessions: 3",
+        "Treadmill 09:00: 30 min, sessions: 1",
+        "Treadmill 10:00: 30 min, sessions: 0",
+    ]
+    (link,) = re.findall(r'href="(/sessions\?[^"]+)" tabindex="-1" aria-label="Kettlebell 08', page)
+    hour = signed_in.get(link.replace("&amp;", "&")).text
+    assert "3 sessions as bars over time" in hour
+    gym.session("treadmill", at(11), 5, unit="treadmill-2")
+    gym.session("treadmill", at(12), 5, unit="treadmill-2")
+    gym.session("treadmill", at(13), 5, unit="treadmill-2")
+    units = signed_in.get("/sessions?from=2026-11-20&to=2026-11-20&equipment=treadmill").text
+    assert "treadmill-1 09:00: 30 min, sessions: 1" in units
+    by_camera = signed_in.get("/sessions?from=2026-11-20&to=2026-11-20&lanes=camera").text
+    assert "The newest 3 sessions as bars" in by_camera
