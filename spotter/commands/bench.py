@@ -14,6 +14,7 @@ _BENCHES = {
     "rules": ("consumers.bench_rules:bench_rules", "Scenes a second that one core interprets in memory."),
     "consumers": ("consumers.bench:bench_consumers", "Scenes a second from MQTT to the database."),
     "dashboard": ("dashboard.bench.routes:bench_dashboard", "Pages and API calls over a year of 5 million sessions."),
+    "live": ("dashboard.bench.live:bench_live", "From a change of a scene to fifty open pages."),
 }
 
 

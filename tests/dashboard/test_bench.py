@@ -38,3 +38,10 @@ def test_what_is_left_out_is_named(app: Flask) -> None:
     known = {rule.endpoint for rule in app.url_map.iter_rules()}
     assert set(routes.LEFT_OUT) <= known
     assert set(routes.LEFT_OUT) <= set(rights.RIGHTS)
+
+
+def test_changes_reach_every_open_page() -> None:
+    answer = CliRunner().invoke(cli, ["bench", "live", "--pages", "3", "--cameras", "2", "--seconds", "2"])
+    assert answer.exit_code == 0, answer.output
+    (row,) = re.findall(r"^\| 3 \| 2 \| 10 \| [\d.]+ \|.* \| (\d+) of (\d+) \| (\d+) \|$", answer.stdout, re.MULTILINE)
+    assert row[1:] == ("60", "0")
