@@ -45,6 +45,8 @@ from dashboard.layouts import views as layouts
 from dashboard.live import views as live
 from dashboard.live.redis_watch import open_redis
 from dashboard.live.watcher import Watcher
+from dashboard.notify import views as push
+from dashboard.notify.push import Push
 from dashboard.people import account, join, token_views
 from dashboard.people import views as people
 from dashboard.today import views as today
@@ -81,14 +83,16 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         docs_path=None,
         json_errors=False,
     )
-    app.config.update(SECRET_KEY=keys.secret_key(settings.data), BOOTSTRAP_SERVE_LOCAL=True)
+    secret = keys.secret_key(settings.data)
+    app.config.update(SECRET_KEY=secret, BOOTSTRAP_SERVE_LOCAL=True)
     app.jinja_options["trim_blocks"] = app.jinja_options["lstrip_blocks"] = True
 
     engine = open_database(settings.database_url)
     redis_url = settings.redis.url.get_secret_value() if settings.redis else None
     client = open_redis(redis_url) if redis_url else None
     shipped = catalog.load()
-    context = Context(settings, engine, shipped, client, Watcher(settings, engine, client, shipped))
+    watcher = Watcher(settings, engine, client, shipped)
+    context = Context(settings, engine, shipped, client, watcher, Push(settings, secret))
     attach(app, context)
 
     database.init_app(app)
@@ -111,6 +115,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         layouts.bp,
         kiosk.bp,
         account.bp,
+        push.bp,
         join.bp,
         people.bp,
         token_views.bp,
@@ -147,6 +152,7 @@ def _wants_json() -> bool:
         "live.state",
         "live.preview",
         "live.thoughts",
+        "push.subscribe",
         "labelling.save",
         "labelling.suggest",
         "layouts.save",

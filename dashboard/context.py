@@ -15,6 +15,7 @@ from spotter.settings import Settings
 
 if TYPE_CHECKING:
     from dashboard.live.watcher import Watcher
+    from dashboard.notify.push import Push
 
 _KEY = "spotter"
 
@@ -29,6 +30,7 @@ class Context:
     redis: redis.Redis | None
     """None where the settings name no Redis: pages then say that live state is not known."""
     watcher: Watcher
+    push: Push
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

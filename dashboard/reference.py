@@ -19,8 +19,9 @@ bp = Blueprint("reference", __name__)
 def page() -> ResponseReturnValue:
     """What the API gives, and a button to try it as oneself."""
     spec = cast("dict[str, Any]", cast(APIFlask, current_app).spec)
+    known = api_document.endpoints()
     operations = [
-        _shown(method, path, operation)
+        _shown(method, path, operation, known[method, path], spec["components"]["schemas"])
         for path, operations in spec["paths"].items()
         for method, operation in operations.items()
         if method in ("get", "post")
@@ -34,15 +35,15 @@ def page() -> ResponseReturnValue:
     )
 
 
-def _shown(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _shown(method: str, path: str, operation: dict[str, Any], endpoint: str, schemas: dict[str, Any]) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     return {
         "method": method.upper(),
-        "body": _example(body) if body else None,
+        "body": _example(schemas[body["$ref"].rpartition("/")[2]]) if body else None,
         "path": path,
         "identity": operation["operationId"],
         "summary": operation.get("summary", ""),
-        "scope": NEEDED_SCOPE[api_document.endpoints()[method, path]],
+        "scope": NEEDED_SCOPE[endpoint],
         "parameters": [
             {
                 "name": parameter["name"],
@@ -58,10 +59,8 @@ def _shown(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
 
 def _example(schema: dict[str, Any]) -> str:
     """A body with every field: its default, or what a person should put there."""
-    spec = cast("dict[str, Any]", cast(APIFlask, current_app).spec)
-    known = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     fields = {
         name: field.get("default", " | ".join(field.get("enum", ())) or field.get("description", ""))
-        for name, field in known["properties"].items()
+        for name, field in schema["properties"].items()
     }
     return json.dumps(fields, indent=2, ensure_ascii=False)

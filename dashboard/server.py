@@ -94,7 +94,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _start_watching(worker: Any) -> None:
     context = attached(worker.wsgi)
     context.watcher.ensure_started()
-    worker.spotter_sender = Sender(context.settings, context.engine, context.catalog)
+    worker.spotter_sender = Sender(context.settings, context.engine, context.catalog, context.push)
     worker.spotter_sender.start()
 
 

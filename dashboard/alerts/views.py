@@ -19,6 +19,7 @@ from dashboard.alerts.query import AlertFilter, page, read_filter, told
 from dashboard.auth import somebody
 from dashboard.context import Context, current
 from dashboard.language import chosen
+from dashboard.notify import browsers
 from dashboard.people import audit
 from dashboard.security import safe_next
 from dashboard.session_query import known_equipment
@@ -53,12 +54,13 @@ def index() -> ResponseReturnValue:
     in_service = services.under_way(opened.connection(), context.settings.site)
     context.watcher.ensure_started()
     deliveries = told(opened, [row.id for row in found.rows]) if found else {}
+    names = browsers.owners(opened, [one.channel for some in deliveries.values() for one in some])
     return render_template(
         "alerts/alerts.html",
         alerts=[
             {
                 **_shown(row, context, now, in_service),
-                "told": [_delivery(o, context) for o in deliveries.get(row.id, [])],
+                "told": [_delivery(o, names, context) for o in deliveries.get(row.id, [])],
             }
             for row in (found.rows if found else ())
         ],
@@ -140,9 +142,13 @@ def _back(row: AlertRow) -> WerkzeugResponse:
     return redirect(f"{target.partition('#')[0]}#alert-{row.id}")
 
 
-def _delivery(row: DeliveryRow, context: Context) -> dict[str, Any]:
+def _delivery(row: DeliveryRow, names: dict[str, str], context: Context) -> dict[str, Any]:
+    channel = gettext("e-mail") if row.channel == "email" else row.channel
+    if browsers.is_browser(row.channel):
+        name = names.get(row.channel)
+        channel = gettext("browser of %(name)s", name=name) if name else gettext("a browser")
     return {
-        "channel": gettext("e-mail") if row.channel == "email" else row.channel,
+        "channel": channel,
         "sent": row.sent_at.astimezone(context.zone) if row.sent_at else None,
         "failed": row.state == "failed",
         "error": row.error,

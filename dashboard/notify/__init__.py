@@ -1,1 +1,1 @@
-"""Telling people and programs of alerts: by mail and by webhook, once each, outside quiet hours."""
+"""Telling people and programs of alerts: by mail, by webhook and in browsers, once each, outside quiet hours."""

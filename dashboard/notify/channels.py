@@ -71,7 +71,7 @@ def send_email(server: Email, message: Message) -> None:
     except smtplib.SMTPAuthenticationError:
         raise DeliveryError(f"{server.host} refuses the user name and password") from None
     except (OSError, smtplib.SMTPException, ssl.SSLError) as error:
-        raise DeliveryError(f"{server.host}:{server.port}: {_reason(error)}") from None
+        raise DeliveryError(f"{server.host}:{server.port}: {reason(error)}") from None
     if refused:
         raise DeliveryError(f"{server.host} refuses {', '.join(sorted(refused))}")
 
@@ -87,12 +87,12 @@ def post(webhook: Webhook, message: Message) -> None:
     request.add_header("webhook-timestamp", stamp)
     request.add_header("webhook-signature", signature(webhook.secret.get_secret_value(), message.identity, stamp, body))
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as answer:
+        with no_redirect().open(request, timeout=TIMEOUT_SECONDS) as answer:
             answer.read(1)
     except urllib.error.HTTPError as error:
         raise DeliveryError(f"the webhook answers {error.code}") from None
     except (OSError, ValueError, HTTPException) as error:
-        raise DeliveryError(f"the webhook does not answer ({_reason(error)})") from None
+        raise DeliveryError(f"the webhook does not answer ({reason(error)})") from None
 
 
 def signature(secret: str, identity: str, stamp: str, body: bytes) -> str:
@@ -104,6 +104,11 @@ def signature(secret: str, identity: str, stamp: str, body: bytes) -> str:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any, **__: Any) -> None:
         """None is followed: what is signed for one receiver is for no other."""
+
+
+def no_redirect() -> urllib.request.OpenerDirector:
+    """What posts without following redirections."""
+    return urllib.request.build_opener(_NoRedirect)
 
 
 def _connected(server: Email) -> smtplib.SMTP:
@@ -120,10 +125,10 @@ def _connected(server: Email) -> smtplib.SMTP:
     return client
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The cause in a line; no address or password stands in it."""
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-        return _reason(error.reason)
+        return reason(error.reason)
     if isinstance(error, smtplib.SMTPResponseException):
         return f"it answers {error.smtp_code}"
     return str(getattr(error, "strerror", None) or type(error).__name__)

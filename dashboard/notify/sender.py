@@ -8,8 +8,10 @@ not at all.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, timezone
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -17,9 +19,11 @@ from sqlalchemy import Connection, Engine, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from dashboard.notify import browsers
 from dashboard.notify.channels import Channel, DeliveryError, Message, channels
-from spotter.alert_words import headline, subject, words
-from spotter.catalog import Catalog
+from dashboard.notify.push import Browser, GoneError, Push
+from spotter.alert_words import URGENT, headline, subject, words
+from spotter.catalog import Catalog, Language
 from spotter.database.tables import AlertRow, DeliveryRow
 from spotter.events import format_time
 from spotter.settings import Settings
@@ -38,21 +42,42 @@ MOST_TRIES = 12
 BATCH = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to tell somebody, or a program."""
+
+    send: Callable[[Message], None]
+    language: Language
+    kinds: frozenset[str]
+    since: datetime | None = None
+    """Only of alerts that were raised after."""
+    for_programs: bool = False
+    """Told of ends as well, and of what is over by now."""
+
+
 class Sender:
     """Tells of one site's alerts. `step` does what is due now; `start` does so again and again in a thread."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, catalog: Catalog, ways: Mapping[str, Channel] | None = None
+        self,
+        settings: Settings,
+        engine: Engine,
+        catalog: Catalog,
+        push: Push,
+        given: Mapping[str, Channel] | None = None,
     ) -> None:
-        self._settings, self._engine, self._catalog = settings, engine, catalog
-        self._channels = dict(channels(settings.notify) if ways is None else ways)
+        self._settings, self._engine, self._catalog, self._push = settings, engine, catalog, push
+        known, kinds = channels(settings.notify) if given is None else given, frozenset(settings.notify.kinds)
+        self._ways = {
+            name: Way(send, settings.notify.language, kinds, for_programs=name == "webhook")
+            for name, send in known.items()
+        }
         self._zone = ZoneInfo(settings.timezone)
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Begin, where there is anybody to tell."""
-        if self._channels:
-            threading.Thread(target=self._run, name="notify", daemon=True).start()
+        """Begin."""
+        threading.Thread(target=self._run, name="notify", daemon=True).start()
 
     def stop(self) -> None:
         """End soon; what is being sent is sent."""
@@ -70,47 +95,78 @@ class Sender:
 
     def step(self, now: datetime) -> int:
         """Write down what is new and send what is due; gives how many messages were sent."""
+        with self._engine.connect() as connection:
+            ways = {**self._ways, **self._browsers(connection)}
+        if not ways:
+            return 0
         with self._engine.begin() as connection:
-            self._note(connection, now)
+            self._note(connection, ways, now)
         if is_quiet(self._settings, now.astimezone(self._zone).time()):
             return 0
         sent = 0
         with self._engine.connect() as connection:
             row = DeliveryRow
             due = (row.site == self._settings.site, row.state == "waiting", row.next_at <= now)
-            query = select(row.alert, row.event, row.channel, row.tries).where(*due, row.channel.in_(self._channels))
+            query = select(row.alert, row.event, row.channel, row.tries).where(*due, row.channel.in_(ways))
             waiting = connection.execute(query.order_by(row.next_at).limit(BATCH)).all()
         for alert, event, channel, tries in waiting:
             if self._stop.is_set():
                 break
-            sent += self._deliver(alert, event, channel, tries, now)
+            sent += self._deliver(alert, event, channel, ways[channel], tries, now)
         return sent
 
-    def _note(self, connection: Connection, now: datetime) -> None:
-        """A delivery for each new thing to tell, by each channel."""
+    def _browsers(self, connection: Connection) -> dict[str, Way]:
+        """Those that want to be told."""
+        kinds = frozenset(self._settings.notify.kinds)
+        return {
+            browsers.channel_of(row.id): Way(
+                partial(self._show, row.id, Browser(row.endpoint, row.p256dh, row.auth)),
+                "ko" if row.language == "ko" else "en",
+                kinds & set(row.kinds),
+                row.created_at,
+            )
+            for row in browsers.of_site(connection, self._settings.site)
+        }
+
+    def _show(self, number: int, browser: Browser, message: Message) -> None:
+        """Show a notification in a browser, which is forgotten where it wants none any more."""
+        body = "\n".join(part for part in (self._settings.site, message.content["detail"]) if part)
+        alert = message.content["alert"]
+        shown = {"title": message.content["title"], "body": body, "url": f"/alerts#alert-{alert}", "tag": alert}
+        try:
+            urgent = message.content["kind"] in URGENT
+            self._push.send(browser, replace(message, content=shown), urgent=urgent)
+        except GoneError:
+            with self._engine.begin() as connection:
+                browsers.remove(connection, number)
+            raise
+
+    def _note(self, connection: Connection, ways: Mapping[str, Way], now: datetime) -> None:
+        """A delivery for each new thing to tell, by each way."""
         row, told = AlertRow, DeliveryRow
-        kinds = self._settings.notify.kinds
-        query = select(row.id, row.cleared_at).where(
+        query = select(row.id, row.kind, row.raised_at, row.cleared_at).where(
             row.site == self._settings.site,
-            row.kind.in_(kinds),
+            row.kind.in_(self._settings.notify.kinds),
             row.raised_at > now - LONGEST_OPEN,  # by the index, however many alerts there were
             or_(row.raised_at > now - NEWS, row.cleared_at > now - NEWS),
         )
         found = connection.execute(query).all()
-        ids = [alert for alert, _ in found]
+        ids = [one.id for one in found]
         written = connection.execute(select(told.alert, told.event, told.channel).where(told.alert.in_(ids)))
         known = {(alert, event, channel) for alert, event, channel in written}
-        for alert, cleared_at in found:
-            for channel in self._channels:
+        for alert, kind, raised_at, cleared_at in found:
+            for channel, way in ways.items():
+                if kind not in way.kinds or (way.since is not None and raised_at < way.since):
+                    continue
                 events = ["raised"]
                 # Of an end only a program is told, and only if it was told of the beginning.
-                if channel == "webhook" and cleared_at is not None and (alert, "raised", channel) in known:
+                if way.for_programs and cleared_at is not None and (alert, "raised", channel) in known:
                     events.append("cleared")
                 for event in events:
                     if (alert, event, channel) not in known:
                         _add(connection, self._settings.site, alert, event, channel, now)
 
-    def _deliver(self, alert: str, event: str, channel: str, tries: int, now: datetime) -> int:
+    def _deliver(self, alert: str, event: str, channel: str, way: Way, tries: int, now: datetime) -> int:
         row = DeliveryRow
         mine = (row.alert == alert, row.event == event, row.channel == channel)
         with self._engine.begin() as connection:
@@ -118,11 +174,14 @@ class Sender:
             if connection.execute(taken).rowcount != 1:
                 return 0
             found = Session(connection).get(AlertRow, alert)
-        if found is None or (event == "raised" and found.cleared_at is not None and channel == "email"):
+        if found is None or (event == "raised" and found.cleared_at is not None and not way.for_programs):
             self._end(mine, state="skipped", error=None)
             return 0
         try:
-            self._channels[channel](_message(found, event, self._settings, self._catalog, now))
+            way.send(_message(found, event, self._settings, self._catalog, way.language, now))
+        except GoneError:
+            self._end(mine, state="skipped", error=None)
+            return 0
         except DeliveryError as error:
             failed = tries + 1 >= MOST_TRIES
             wait = min(FIRST_WAIT * 2**tries, LONGEST_WAIT)
@@ -172,8 +231,10 @@ def _add(connection: Connection, site: str, alert: str, event: str, channel: str
         return  # another process was quicker
 
 
-def _message(row: AlertRow, event: str, settings: Settings, catalog: Catalog, now: datetime) -> Message:
-    language, zone = settings.notify.language, ZoneInfo(settings.timezone)
+def _message(
+    row: AlertRow, event: str, settings: Settings, catalog: Catalog, language: Language, now: datetime
+) -> Message:
+    zone = ZoneInfo(settings.timezone)
     about = subject(catalog, language, camera=row.camera, zone=row.zone, unit=row.unit, equipment=row.equipment)
     title = headline(row.kind, about, language)
     moment = row.cleared_at if event == "cleared" and row.cleared_at else row.raised_at

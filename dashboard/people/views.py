@@ -36,6 +36,8 @@ ACTIONS = {
     "password_changed": mark("changed the password of"),
     "two_step_on": mark("turned two-step sign-in on for"),
     "two_step_off": mark("turned two-step sign-in off for"),
+    "notifications_on": mark("turned notifications on in a browser of"),
+    "notifications_off": mark("turned notifications off in a browser of"),
     "token_issued": mark("made the API token"),
     "token_revoked": mark("revoked the API token"),
     "alert_acknowledged": mark("saw to the alert"),

@@ -133,3 +133,26 @@ class AuditRow(Base):
     address: Mapped[str] = mapped_column(String(64))
 
     __table_args__ = (Index("ix_audit_log_site", "site", "id"),)
+
+
+class PushRow(Base):
+    """A browser in which somebody wants to be told of alerts. Written by `dashboard.notify.browsers`."""
+
+    __tablename__ = "push_subscriptions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"))
+    endpoint_hash: Mapped[str] = mapped_column(String(64))
+    endpoint: Mapped[str] = mapped_column(Text)
+    """The address at the browser's maker to which messages for it are sent; whoever knows it still lacks our key."""
+    p256dh: Mapped[str] = mapped_column(String(128))
+    auth: Mapped[str] = mapped_column(String(64))
+    """Both are what messages are encrypted for (RFC 8291)."""
+    kinds: Mapped[list[str]] = mapped_column(JSON)
+    """Of the alerts that this browser is told of."""
+    language: Mapped[str] = mapped_column(String(8))
+    device: Mapped[str] = mapped_column(String(256))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_push_subscriptions_endpoint", "site", "endpoint_hash", unique=True),)

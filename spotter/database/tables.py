@@ -132,7 +132,7 @@ class DeliveryRow(Base):
     event: Mapped[str] = mapped_column(String(16), primary_key=True)
     """`raised` or `cleared`."""
     channel: Mapped[str] = mapped_column(String(16), primary_key=True)
-    """`email` or `webhook`."""
+    """`email`, `webhook`, or `push-` and the number of a browser."""
     site: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
     """`waiting`, `sent`, `failed` (given up) or `skipped` (over before anybody was to be told)."""

@@ -316,7 +316,9 @@ class Notify(Section):
     """Who is told of alerts, besides the dashboard and MQTT."""
 
     kinds: tuple[AlertKind, ...] = Field(get_args(AlertKind), title="Kinds", description="only these kinds of alerts")
-    language: Literal["en", "ko"] = Field("en", title="Language", description="of mails")
+    language: Literal["en", "ko"] = Field(
+        "en", title="Language", description="of mails and webhooks; browsers are told in their own"
+    )
     quiet_from: str | None = Field(
         None, pattern=_CLOCK, title="Quiet from", description="local time, such as 22:00, from which nobody is told"
     )
@@ -325,6 +327,17 @@ class Notify(Section):
     )
     email: Email | None = Field(None, title="E-mail", description="mails for each alert")
     webhook: Webhook | None = Field(None, title="Webhook", description="a signed message for each alert")
+    push_services: tuple[str, ...] = Field(
+        (
+            "fcm.googleapis.com",
+            "jmt17.google.com",
+            "push.services.mozilla.com",
+            "push.apple.com",
+            "notify.windows.com",
+        ),
+        title="Push services",
+        description="hosts to which notifications for browsers may be sent; they see none of what is in them",
+    )
 
     @model_validator(mode="after")
     def _both_ends(self) -> Notify:
@@ -361,7 +374,7 @@ class Settings(Section):
     privacy: Privacy = Field(Privacy(), title="Privacy", description="what is kept and shown of people")
     outbox: Outbox = Field(Outbox(), title="Outbox", description="how much the camera box keeps through an outage")
     dashboard: DashboardSettings = Field(DashboardSettings(), title="Dashboard", description="where pages are served")
-    notify: Notify = Field(Notify(), title="Notify", description="who is told of alerts by mail or webhook")
+    notify: Notify = Field(Notify(), title="Notify", description="who is told of alerts outside the pages")
     shards: int = Field(1, ge=1, le=256, title="Shards", description="Redis streams that the sites are spread over")
 
     @model_validator(mode="before")

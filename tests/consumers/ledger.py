@@ -19,7 +19,7 @@ from spotter.settings import Settings
 
 NOT_OF_SCENES = {
     *("users", "layouts", "camera_positions", "interpreter_states", "waiting_scenes", "outgoing_events"),
-    *("corrections", "session_reviews", "deliveries"),
+    *("corrections", "session_reviews", "deliveries", "push_subscriptions"),
 }
 """Tables that people write, or that depend on when a batch was committed."""
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from dashboard.notify.channels import DeliveryError, signature
+from dashboard.notify.push import Push
 from dashboard.notify.sender import MOST_TRIES, Sender, is_quiet
 from spotter import catalog
 from spotter.cli import cli
@@ -105,9 +106,13 @@ def settings(tmp_path: Path, mail: MailServer | None = None, hook: HookServer | 
     return loads(text, base=tmp_path, environment={})
 
 
+def make_sender(gym: Gym, told: Settings, given: Any = None) -> Sender:
+    return Sender(told, gym.engine, catalog.load(), Push(told, SECRET.encode()), given)
+
+
 @pytest.fixture
 def sender(gym: Gym, tmp_path: Path) -> Callable[..., Sender]:
-    return lambda *servers, **more: Sender(settings(tmp_path, *servers, **more), gym.engine, catalog.load())
+    return lambda *servers, **more: make_sender(gym, settings(tmp_path, *servers, **more))
 
 
 def states(gym: Gym) -> dict[tuple[str, str], str]:
@@ -254,7 +259,7 @@ def test_one_that_died_while_sending_leaves_it_to_another(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Sender(settings(tmp_path, mail), gym.engine, catalog.load(), {"email": dies}).step(now)
+        make_sender(gym, settings(tmp_path, mail), {"email": dies}).step(now)
     assert sender(mail).step(now + timedelta(seconds=30)) == 0
     assert sender(mail).step(now + timedelta(seconds=61)) == 1
 

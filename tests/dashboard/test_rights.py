@@ -91,6 +91,10 @@ account.end_other_sign_ins    POST  -yyy-
 account.two_step_on           GET   -yyy-
 account.two_step_on           POST  -yyy-
 account.two_step_off          POST  -yyy-
+push.page                     GET   -yyy-
+push.subscribe                POST  -yyy-
+push.test                     POST  -yyy-
+push.stop                     POST  -yyy-
 people.index                  GET   ---y-
 people.change_role            POST  ---y-
 people.remove                 POST  ---y-
