@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs Spotter on the bundled footage
 # make test   sets everything up and runs every test (TRAIN=1: those that need torch too)
 # make soak   eight real RTSP cameras for ten minutes, one killed every 16 s (SOAK_ENGINE=opencv or deepstream, SOAK_SECONDS=…)
+# make screenshots   a picture of every page of the running demo, for docs/pages.md (Korean ones need a font, such as fonts-nanum)
 # make check  formatting, lint and types
 # make translations   takes new texts of the dashboard into its catalogues, to be translated
 # make lock   resolves requirements/*.lock again (needs uv)
@@ -23,7 +24,7 @@ PYGOBJECT = $(PIP) --require-hashes --no-deps -r requirements/gstreamer-build.lo
 STUBS = $(PIP) --require-hashes --no-deps --ignore-requires-python --upgrade -r requirements/stubs.txt
 EDITABLE = $(PIP) --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test soak check format lock translations clean
+.PHONY: demo test soak screenshots check format lock translations clean
 
 demo: $(RUN_OK)
 	$(BIN)/spotter demo
@@ -33,6 +34,9 @@ test: $(TEST_OK) check
 
 soak: $(TEST_OK)
 	$(BIN)/python -m pytest -s tests/pipeline/soak_cameras.py
+
+screenshots: $(TEST_OK)
+	SPOTTER_SCREENSHOTS=docs/images/pages $(BIN)/python -m pytest tests/e2e/test_demo.py -k "healthy or ends_and or persons_day"
 
 check: $(TEST_OK)
 	$(BIN)/ruff format --check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -261,3 +263,41 @@ def test_a_viewers_figures_have_no_single_session(app: Flask, gym: Gym) -> None:
     viewer = browser(app, gym, "viewer")
     for path in ("/sessions", "/sessions.csv", "/api/v1/sessions"):
         assert viewer.get(path).status_code == 403
+
+
+NO_PAGES = [
+    "static",
+    "bootstrap.static",
+    "today.chart",
+    "live.events",
+    "live.state",
+    "live.preview",
+    "live.thoughts",
+    "report.chart",
+    "equipment.chart",
+    "labelling.download",
+    "labelling.picture_file",
+    "cards.qr",
+    "kiosk.events",
+    "kiosk.state",
+    "sessions.download",
+    "review.next_one",
+    "review.download",
+    "health.healthz",
+    "health.livez",
+    "health.metrics",
+    "language.choose",
+    "openapi.spec",
+]
+
+
+def test_every_page_is_in_the_documents_with_its_picture(app: Flask) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "pages.md").read_text(encoding="utf-8")
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    pages = {
+        rule.rule.replace("<", "{").replace(">", "}")
+        for rule in rules
+        if rule.endpoint not in NO_PAGES and not rule.rule.startswith("/api/")
+    }
+    assert len(pages) > 25
+    assert [page for page in sorted(pages) if f"`{page}`" not in text] == []

@@ -22,6 +22,8 @@ import pytest
 from spotter import events, topics
 from spotter.embedded import servers
 
+from . import days
+
 pytestmark = pytest.mark.timeout(600)
 
 FIRST_SESSION_SECONDS = 150
@@ -98,6 +100,25 @@ def test_a_session_ends_and_stands_on_the_sessions_page(demo: Any, page: Any, ad
         return any("running" not in row.lower() for row in rows)
 
     demo.eventually(ended, FIRST_SESSION_SECONDS, "no ended session")
+
+
+@pytest.fixture(scope="module")
+def states(browser: Any, page: Any, address: str) -> dict[str, Any]:
+    """What the browsers of an owner and a trainer keep who have signed in."""
+    owner = days.Visit(browser, address, "desktop", page.context.storage_state())
+    trainer = days.invited(browser, owner, "trainer", "Tom")
+    owner.end()
+    return {"owner": page.context.storage_state(), "trainer": trainer}
+
+
+@pytest.mark.parametrize("size", days.SIZES)
+def test_each_persons_day(browser: Any, address: str, states: dict[str, Any], size: str) -> None:
+    walks = [(days.owner_day, "owner"), (days.trainer_day, "trainer"), (days.customer_day, None)]
+    walks += [(days.integrator_day, "owner"), *([(days.kiosk_day, "owner")] if size == "tablet" else [])]
+    for walk, who in walks:
+        visit = days.Visit(browser, address, size, states[who] if who else None)
+        walk(visit)
+        visit.end()
 
 
 def test_no_request_left_the_machine_and_no_script_failed(page: Any, address: str) -> None:
