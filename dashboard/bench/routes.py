@@ -29,6 +29,7 @@ from dashboard.app import create_app
 from dashboard.bench import year
 from dashboard.context import attached
 from dashboard.people import sign_ins
+from dashboard.server import settle
 from dashboard.users import NO_PASSWORD
 from spotter import settings as settings_module
 from spotter.database.engine import open_database
@@ -94,6 +95,7 @@ def bench_dashboard(sessions: int, rounds: int, database: str | None) -> None:
             click.echo(f"built in {time.monotonic() - began:.0f} s", err=True)
         count = year.built_sessions(engine)
         app = create_app(settings, {"RATELIMIT_ENABLED": False})
+        settle()  # as the server does
         try:
             with _slow_queries(attached(app).engine) as queries:
                 found = _ask_all(app, engine, now, rounds, progress)

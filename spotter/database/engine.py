@@ -32,8 +32,7 @@ def open_database(url: str) -> Engine:
         engine = create_engine(address, **options)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsError(f"database.url: {address.drivername} is not supported; use sqlite or postgresql") from error
-    if sqlite:
-        event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "connect", _configure_sqlite if sqlite else _configure_postgresql)
     return engine
 
 
@@ -50,3 +49,13 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _configure_postgresql(connection: Any, _: Any) -> None:
+    # All our queries are short. Where PostgreSQL misjudges one, compiling it and starting workers takes far longer than
+    # to answer it: 180 ms instead of 1 ms for a camera's sessions of a day.
+    cursor = connection.cursor()
+    cursor.execute("SET jit = off")
+    cursor.execute("SET max_parallel_workers_per_gather = 0")
+    cursor.close()
+    connection.commit()
