@@ -10,6 +10,7 @@ from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
@@ -95,6 +96,12 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     context = Context(settings, engine, shipped, client, watcher, Push(settings, secret))
     attach(app, context)
 
+    # Of what has no secret in it: pages are small, and what is compressed beside a secret can tell it (BREACH).
+    app.config.update(
+        COMPRESS_MIMETYPES=["text/css", "text/javascript", "image/svg+xml"],
+        COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["static", "bootstrap.static"],
+    )
+    Compress(app)
     database.init_app(app)
     security.init_app(app, redis_url)
     app.config.update(overrides or {})
