@@ -50,6 +50,7 @@ from dashboard.notify import views as push
 from dashboard.notify.push import Push
 from dashboard.people import account, join, token_views
 from dashboard.people import views as people
+from dashboard.today import api as today_api
 from dashboard.today import views as today
 from spotter import catalog
 from spotter.database.engine import open_database
@@ -132,6 +133,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         figures.bp,
         facts_api.bp,
         changes_api.bp,
+        today_api.bp,
     ):
         app.register_blueprint(blueprint)
     api_document.init_app(app)

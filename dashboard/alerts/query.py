@@ -67,7 +67,6 @@ def read_filter(arguments: Mapping[str, str], site: str, zone: ZoneInfo) -> tupl
     begin, end = moments["from"], moments["to"]
     if begin and end and begin >= end:
         problems.append(gettext("“from” is not before “to”."))
-    # PostgreSQL takes no zero byte in a text, and no name has one.
     kind, equipment, camera = (arguments.get(name, "").strip() or None for name in ("kind", "equipment", "camera"))
     return AlertFilter(site, cast(State, state), kind, equipment, camera, begin, end), problems
 

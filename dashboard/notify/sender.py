@@ -74,6 +74,7 @@ class Sender:
         }
         self._zone = ZoneInfo(settings.timezone)
         self._stop = threading.Event()
+        self._waits = False
 
     def start(self) -> None:
         """Begin."""
@@ -90,8 +91,11 @@ class Sender:
     def _try_step(self) -> None:
         try:
             self.step(datetime.now(timezone.utc))
+            self._waits = False
         except SQLAlchemyError as error:
-            log.error("notifications_wait", reason=type(error).__name__)  # until the database answers again
+            if not self._waits:  # said once, until the database answers again
+                log.error("notifications_wait", reason=type(error).__name__)
+            self._waits = True
 
     def step(self, now: datetime) -> int:
         """Write down what is new and send what is due; gives how many messages were sent."""

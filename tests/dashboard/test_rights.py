@@ -135,6 +135,7 @@ changes.undo                  POST  --yy-
 api.catalogue                 GET   -yyy-
 api.catalogue_entry           GET   -yyy-
 api.equipment_use             GET   -yyy-
+today_api.today               GET   -yyy-
 figures.figures               GET   -yyy-
 figures.figures_csv           GET   -yyy-
 figures.week                  GET   -yyy-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -135,6 +136,8 @@ def test_today_stands_beside_the_usual_day(gym: Gym, signed_in: FlaskClient) -> 
     assert "12:00,0.0,25.0" in table
     assert signed_in.get("/today.svg").mimetype == "image/svg+xml"
     assert signed_in.get("/today.png").status_code == 404
+    told = signed_in.get("/api/v1/today").get_json()
+    assert (len(told["seconds_by_hour"]), told["usual"] is None, told["things"]) == (24, False, [])
 
 
 def test_all_taken_leads_to_its_evidence(gym: Gym, signed_in: FlaskClient) -> None:
@@ -150,6 +153,10 @@ def test_all_taken_leads_to_its_evidence(gym: Gym, signed_in: FlaskClient) -> No
     evidence = signed_in.get(link.partition("#")[0])
     assert evidence.status_code == 200
     assert 'id="day"' in evidence.text
+    first = signed_in.get("/api/v1/today?language=ko").get_json()["things"]
+    assert {one["kind"] for one in first} == {"all_taken", "queue"}
+    assert all(re.search("[가-힣]", one["text"]) for one in first)
+    assert link in [one["evidence"] for one in first]
 
 
 def test_alerts_services_and_pieces_are_shown(gym: Gym, app: Flask, signed_in: FlaskClient) -> None:
@@ -166,3 +173,6 @@ def test_alerts_services_and_pieces_are_shown(gym: Gym, app: Flask, signed_in: F
     assert "treadmill-1: in service for 5 days." in page
     assert 'data-label="treadmill" data-pieces="1"' in page  # what two cameras see is one
     assert 'data-label="kettlebell" data-pieces="4"' in page
+    gym.session("kettlebell", datetime.now(timezone.utc), None)
+    now = signed_in.get("/api/v1/today").get_json()["now"]
+    assert {"equipment": "kettlebell", "pieces": 4, "in_use": 1} in now
