@@ -19,7 +19,7 @@ from http.client import HTTPException
 from typing import Any
 
 from spotter.errors import SpotterError
-from spotter.settings.model import Email, Notify, Webhook
+from spotter.settings.notify import Email, Notify, Webhook
 
 TIMEOUT_SECONDS = 10.0
 
