@@ -251,5 +251,7 @@ def _services(unit: str | None, limit: int) -> list[ServiceOut]:
 
 
 def _recorded(action: str, subject: str, **detail: Any) -> None:
+    if "api_token" in g:
+        detail["token"] = g.api_token  # a person may be called like one
     audit.record(database.session(), current().settings.site, actor(), action, subject, **detail)
     database.session().commit()

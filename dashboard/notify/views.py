@@ -27,7 +27,7 @@ bp = Blueprint("push", __name__, url_prefix="/account/notifications")
 
 LIMIT = "20 per minute"
 
-_Base64 = r"^[A-Za-z0-9_-]+=*$"
+_BASE64 = r"^[A-Za-z0-9_-]+=*$"
 
 
 class Subscription(BaseModel):
@@ -36,8 +36,8 @@ class Subscription(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     endpoint: Annotated[str, Field(max_length=2000)]
-    p256dh: Annotated[str, Field(pattern=_Base64, max_length=128)]
-    auth: Annotated[str, Field(pattern=_Base64, max_length=64)]
+    p256dh: Annotated[str, Field(pattern=_BASE64, max_length=128)]
+    auth: Annotated[str, Field(pattern=_BASE64, max_length=64)]
     kinds: Annotated[list[AlertKind], Field(min_length=1)]
 
 

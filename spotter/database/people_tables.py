@@ -155,4 +155,8 @@ class PushRow(Base):
     device: Mapped[str] = mapped_column(String(256))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    __table_args__ = (Index("ix_push_subscriptions_endpoint", "site", "endpoint_hash", unique=True),)
+    # A number is never given to another browser: what was told to the one of before would seem to be told to it.
+    __table_args__ = (
+        Index("ix_push_subscriptions_endpoint", "site", "endpoint_hash", unique=True),
+        {"sqlite_autoincrement": True},
+    )

@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from dashboard import keys
 from dashboard.context import attached
 from dashboard.notify.push import Push
 from dashboard.notify.sender import MOST_TRIES, Sender
 from spotter import catalog
-from spotter.database.people_tables import PushRow
+from spotter.database.people_tables import PushRow, SiteRoleRow, UserRow
 from spotter.database.tables import DeliveryRow
 from spotter.settings import Settings
 
@@ -163,10 +164,15 @@ def test_only_who_may_see_alerts_is_told(
 ) -> None:
     owner, viewer = browser(app, gym, "owner"), browser(app, gym, "viewer")
     subscribe(viewer, receiver.subscription("walkway"))
+    with Session(gym.engine) as session:  # elsewhere she stays what she is, so that she is not deleted
+        vera = session.query(UserRow).filter_by(name="Vera").one().id
+        session.add(SiteRoleRow(user_id=vera, site="uptown", role="viewer"))
+        session.commit()
     number = re_number(owner.get("/people").text, "Vera")
     post(owner, f"/people/{number}/remove")
     gym.alert("walkway", datetime.now(timezone.utc))
     assert (step(datetime.now(timezone.utc)), hook.got) == (0, [])
+    assert len(only(gym, PushRow)) == 1
 
 
 def re_number(page: str, name: str) -> str:
@@ -214,6 +220,8 @@ def test_a_browser_is_its_last_persons_and_a_test_reaches_it(
     assert "It did not get through: the push service answers 503." in trainer.get("/account/notifications").text
     post(trainer, f"{path}/stop")
     assert only(gym, PushRow) == []
+    subscribe(owner, receiver.subscription("walkway"))
+    assert [one.id for one in only(gym, PushRow)] == [row.id + 1]  # what he was told is never taken for told to her
     assert "turned notifications off" in owner.get("/people/log").text
 
 

@@ -25,5 +25,6 @@ def upgrade() -> None:
         sa.Column("language", sa.String(8), nullable=False),
         sa.Column("device", sa.String(256), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_push_subscriptions_endpoint", "push_subscriptions", ["site", "endpoint_hash"], unique=True)
