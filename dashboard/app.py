@@ -33,6 +33,7 @@ from dashboard import (
     reference,
     report,
     review,
+    said,
     security,
     sessions,
 )
@@ -107,6 +108,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     security.init_app(app, redis_url)
     app.config.update(overrides or {})
     language.init_app(app)
+    said.init_app(app)
     Bootstrap5(app)
     health.init_app(app, context)
     auth.init_app(app)

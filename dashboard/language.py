@@ -61,6 +61,11 @@ def chosen() -> Language:
     return cast(Language, str(get_locale() or SOURCE))
 
 
+def translated(text: str, language: Language) -> str:
+    """A marked text in a language, for messages that nobody's request asks for."""
+    return _translations(language).gettext(text)
+
+
 def script_texts() -> dict[str, str]:
     """What scripts say, in the language of the one who asks; empty where that is the one it is written in."""
     return _script_texts(chosen())

@@ -39,6 +39,8 @@ class Message:
     content: dict[str, Any]
     """For programs."""
     time: datetime
+    detail: str = ""
+    """What was seen, in the receiver's language."""
 
 
 Channel = Callable[[Message], None]

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from dashboard.notify import browsers
 from dashboard.notify.channels import Channel, DeliveryError, Message, channels
 from dashboard.notify.push import Browser, GoneError, Push
+from dashboard.said import said
 from spotter.alert_words import URGENT, headline, subject, words
 from spotter.catalog import Catalog, Language
 from spotter.database.tables import AlertRow, DeliveryRow
@@ -134,7 +135,7 @@ class Sender:
 
     def _show(self, number: int, browser: Browser, message: Message) -> None:
         """Show a notification in a browser, which is forgotten where it wants none any more."""
-        body = "\n".join(part for part in (self._settings.site, message.content["detail"]) if part)
+        body = "\n".join(part for part in (self._settings.site, message.detail) if part)
         alert = message.content["alert"]
         shown = {"title": message.content["title"], "body": body, "url": f"/alerts#alert-{alert}", "tag": alert}
         try:
@@ -243,12 +244,13 @@ def _message(
     title = headline(row.kind, about, language)
     moment = row.cleared_at if event == "cleared" and row.cleared_at else row.raised_at
     detail = (row.cleared_detail or "") if event == "cleared" else row.detail
+    told = said(detail, language, catalog)
     lines = [
         title,
         words(row.kind, language).meaning,
         "",
         f"{moment.astimezone(zone).strftime('%Y-%m-%d %H:%M:%S')} {settings.timezone}",
-        detail,
+        told,
     ]
     if settings.dashboard.url:
         lines += ["", f"{settings.dashboard.url.rstrip('/')}/alerts#alert-{row.id}"]
@@ -265,4 +267,4 @@ def _message(
         "detail": detail,
         "title": title,
     }
-    return Message(f"{row.id}-{event}", f"[Spotter {row.site}] {title}", "\n".join(lines), content, now)
+    return Message(f"{row.id}-{event}", f"[Spotter {row.site}] {title}", "\n".join(lines), content, now, told)

@@ -31,7 +31,7 @@ def events(gym: Gym) -> list[Alert]:
 def test_an_open_alert_says_what_raised_it_and_where(gym: Gym, signed_in: FlaskClient) -> None:
     alert = gym.alert(raised=datetime.now(timezone.utc) - timedelta(minutes=12))
     page = signed_in.get("/alerts").text
-    for said in ("Kettlebell, floor", "Left out", "for 12 min", "kettlebell at rest for 120 s", f'id="alert-{alert}"'):
+    for said in ("Kettlebell, floor", "Left out", "for 12 min", "Kettlebell at rest for 120 s", f'id="alert-{alert}"'):
         assert said in page, said
     assert "/sessions?" in page
     assert "equipment=kettlebell" in page

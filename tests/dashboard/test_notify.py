@@ -127,7 +127,7 @@ def test_a_mail_says_what_and_where_once(gym: Gym, mail: MailServer, sender: Cal
     (text,) = mail.mails
     for said in ("Subject: [Spotter downtown] ", "To: olga@gym.example", f"http://gym-box:8000/alerts#alert-{alert}"):
         assert said in text
-    assert "kettlebell at rest for 120 s" in text
+    assert "Kettlebell at rest for 120 s" in text
     assert states(gym) == {("email", "raised"): "sent"}
 
 

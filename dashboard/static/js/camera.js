@@ -2,7 +2,7 @@
 import { Preview } from "./preview.js";
 import { openStream } from "./stream.js";
 import { CHIPS, objectGroup } from "./tiles.js";
-import { language, t } from "./text.js";
+import { language, said, t } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ASK_MS = 500;
@@ -203,7 +203,7 @@ function show(state) {
   byId("state").className = `chip chip-${kind}`;
   byId("state").textContent = word;
   byId("trouble").hidden = !state.reason;
-  byId("trouble").textContent = state.reason ? t(state.reason) : "";
+  byId("trouble").textContent = state.reason ? said(state.reason) : "";
   byId("rate").textContent = state.fps > 0 ? `${state.fps} fps${state.latency_ms === null ? "" : ` · ${state.latency_ms} ms`}` : "";
   byId("view").querySelector(".stage").style.aspectRatio = state.frame.join(" / ");
   const works = state.state === "online" || state.state === "degraded";

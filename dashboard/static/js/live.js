@@ -2,7 +2,7 @@
 import { openStream } from "./stream.js";
 import { Tiles } from "./tiles.js";
 import { InUse } from "./in-use.js";
-import { language, t } from "./text.js";
+import { language, said, t } from "./text.js";
 
 const places = JSON.parse(document.getElementById("places").textContent);
 const connection = document.getElementById("connection");
@@ -19,7 +19,7 @@ function showTrouble() {
     const line = document.createElement("p");
     const name = document.createElement("strong");
     name.textContent = `${t(part.name)}: `;
-    line.append(name, part.reason ? t(part.reason) : t("not as it should be"));
+    line.append(name, part.reason ? said(part.reason) : t("not as it should be"));
     return line;
   });
   // Only changes are announced to a screen reader.

@@ -1,6 +1,6 @@
 // Camera tiles: state, picture, boxes over it, what is seen.
 import { Preview } from "./preview.js";
-import { t } from "./text.js";
+import { said, t } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const CHIPS = { online: ["ok", t("online")], degraded: ["warn", t("degraded")], offline: ["bad", t("offline")], unknown: ["warn", t("not known")] };
@@ -73,7 +73,7 @@ export class Tiles {
     chip.className = `chip chip-${kind}`;
     chip.textContent = word;
     const reason = tile.find(".reason");
-    reason.textContent = state.reason ? t(state.reason) : "";
+    reason.textContent = state.reason ? said(state.reason) : "";
     reason.hidden = !state.reason;
     const [width, height] = state.frame;
     tile.find(".stage").style.aspectRatio = `${width} / ${height}`;
