@@ -195,6 +195,19 @@ def test_it_says_so_when_nothing_is_live(gym: Gym, visit: Visit, redis_server: P
     sync_api.expect(visit.page.locator("#trouble")).to_be_hidden(timeout=15000)
 
 
+def test_reasons_are_said_in_the_language_of_the_page(gym: Gym, visit: Visit) -> None:
+    gym.add()
+    visit.sign_in()
+    gym.status("free-weights", "offline", "rtsp://10.0.0.7/live: no picture for 5 s; check the camera")
+    visit.says("[data-camera=free-weights] .reason", "rtsp://10.0.0.7/live: no picture for 5 s; check the camera")
+    visit.go("/language/ko?next=/live")
+    visit.says(
+        "[data-camera=free-weights] .reason", "rtsp://10.0.0.7/live: 5초 동안 화면이 없습니다. 카메라를 확인하세요"
+    )
+    visit.says("#trouble", "free-weights: 오프라인")
+    assert visit.wrong == []
+
+
 def test_a_lost_server_is_said_and_a_returned_one_is_followed_again(
     gym: Gym, browser: Any, run: Callable[..., Command]
 ) -> None:
