@@ -203,6 +203,7 @@ _HEAVY = {
     "/api/v1/equipment": ("days=366",),
     "/api/v1/figures": ("period=365d&against=before", "by=unit&period=365d"),
     "/api/v1/figures.csv": ("by=unit&period=365d",),
+    "/api/v1/figures/sites": ("period=365d",),
     "/api/v1/figures/week": ("equipment=treadmill&period=365d", "equipment=treadmill&unit=treadmill-1&period=365d"),
 }
 

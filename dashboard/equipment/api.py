@@ -9,11 +9,13 @@ from datetime import date, datetime, timezone
 from typing import Any, Literal, cast
 
 from apiflask import APIBlueprint, abort
-from flask import Response
+from flask import Response, g
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from dashboard import api, database, floor
 from dashboard.api_access import LIMIT, PREFIX, who
+from dashboard.auth import somebody
 from dashboard.context import current
 from dashboard.equipment import overview, period, query
 from dashboard.equipment.figures import Figures, Hint
@@ -59,6 +61,12 @@ class WeekQuery(PeriodQuery):
 
     equipment: str = Field(description="a label, such as treadmill")
     unit: str = ""
+
+
+class SitesQuery(PeriodQuery):
+    """Of what."""
+
+    equipment: str = Field("", description="only this label, such as treadmill; else all together")
 
 
 class SumsOut(BaseModel):
@@ -114,6 +122,22 @@ class FiguresOut(BaseModel):
     next: str | None = Field(description="cursor of the next page; null on the last one")
 
 
+class SiteOut(SumsOut):
+    """A site in a period."""
+
+    site: str
+    pieces: int
+    median_seconds: float | None = Field(description="of the sessions that have ended")
+    hint: HintOut
+
+
+class SitesOut(BaseModel):
+    """Sites side by side, in the same days of their own clocks."""
+
+    days: DaysOut
+    sites: list[SiteOut]
+
+
 class HourOut(SumsOut):
     """An hour of the week."""
 
@@ -160,6 +184,29 @@ def figures_csv(query: FiguresQuery) -> Response:
     return _csv([*names, *(f"compared_{name}" for name in SumsOut.model_fields)], rows)
 
 
+@bp.get("/figures/sites")
+@bp.input(SitesQuery, location="query", arg_name="query")
+@bp.output(SitesOut)
+def sites(query: SitesQuery) -> SitesOut:
+    """Several sites side by side: those that a person has a role at; a token's own."""
+    asked = _asked(query)
+    opened, label = database.session(), query.equipment or None
+    found = overview.sites(opened, current().settings, _readable_sites(opened), asked.period, label)
+    return SitesOut(
+        days=_days(asked.period),
+        sites=[
+            SiteOut(
+                site=one.site,
+                pieces=one.figures.pieces,
+                median_seconds=one.median_seconds,
+                hint=_hint(one.hint),
+                **_sums(one.figures),
+            )
+            for one in found
+        ],
+    )
+
+
 @bp.get("/figures/week")
 @bp.input(WeekQuery, location="query", arg_name="query")
 @bp.output(WeekOut)
@@ -175,6 +222,10 @@ def week(query: WeekQuery) -> WeekOut:
 def week_csv(query: WeekQuery) -> Response:
     """The same as CSV."""
     return _csv(list(HourOut.model_fields), [one.model_dump() for one in _week(query, _asked(query))])
+
+
+def _readable_sites(opened: Session) -> list[str]:
+    return [current().settings.site] if "api_token" in g else query.sites(opened, somebody().id)
 
 
 def _asked(wanted: PeriodQuery) -> Asked:

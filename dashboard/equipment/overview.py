@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from dashboard import floor
 from dashboard.equipment import query
 from dashboard.equipment.figures import (
     Figures,
@@ -20,6 +21,7 @@ from dashboard.equipment.figures import (
 )
 from dashboard.equipment.period import Period
 from dashboard.floor import Floor
+from spotter.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +143,16 @@ def units(
 
 
 def sites(
-    session: Session,
-    names: Iterable[str],
-    zone: ZoneInfo,
-    floors: dict[str, Floor],
-    period: Period,
-    equipment: str | None,
+    session: Session, settings: Settings, names: Iterable[str], period: Period, equipment: str | None
 ) -> list[Site]:
     """Sites side by side in the same days of their own clocks: of a type, or of all."""
-    found = []
+    found, zone = [], ZoneInfo(settings.timezone)
     for site in names:
         scope, name = ("equipment", equipment) if equipment else ("site", site)
         figures = query.totals(session, site, period, scope, [name]).get(name, Figures())
         hours = query.days(session, site, period, zone, scope, [name])[name]
         median = query.medians(session, site, period, scope, [name]).get(name)
-        judged = hint(peak(hours), limits(floors[site]))
+        judged = hint(peak(hours), limits(floor.read(session.connection(), settings, site)))
         found.append(Site(site, figures, median, judged))
     return found
 

@@ -198,8 +198,7 @@ def _sites(looked: Look, label: str | None) -> list[overview.Site]:
     names = query.sites(looked.session, somebody().id)
     if len(names) < 2:
         return []
-    floors = {name: floor.read(looked.session.connection(), looked.context.settings, name) for name in names}
-    return overview.sites(looked.session, names, looked.context.zone, floors, looked.asked.period, label)
+    return overview.sites(looked.session, looked.context.settings, names, looked.asked.period, label)
 
 
 def _shared(looked: Look) -> dict[str, Any]:

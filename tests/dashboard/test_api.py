@@ -70,6 +70,12 @@ def test_a_token_opens_what_its_scopes_say_and_no_more(app: Flask, gym: Gym) -> 
         assert "scope" in answer.get_json(force=True)["detail"]
 
 
+def test_a_token_gets_no_other_site(app: Flask, gym: Gym) -> None:
+    gym.elsewhere("uptown", "bike", datetime.now(timezone.utc) - timedelta(hours=2), 30)
+    sites = get(app, "/api/v1/figures/sites", token(gym, "equipment:read")).get_json()["sites"]
+    assert [one["site"] for one in sites] == ["downtown"]
+
+
 def test_every_operation_needs_the_scope_that_the_document_names(app: Flask, gym: Gym) -> None:
     document = get(app, "/api/v1/openapi.json", token(gym, "live:read")).get_json()
     nothing = token(gym)

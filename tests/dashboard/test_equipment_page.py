@@ -165,6 +165,10 @@ def test_every_chart_is_a_picture_and_a_table(gym: Gym, signed_in: FlaskClient) 
         assert signed_in.get(f"/equipment/charts/{path}").status_code == 404, path
 
 
+def seconds(client: FlaskClient, query: str = "") -> dict[str, float]:
+    return {one["site"]: one["seconds"] for one in client.get(f"/api/v1/figures/sites{query}").get_json()["sites"]}
+
+
 def test_sites_stand_side_by_side_for_who_may_see_them(gym: Gym, app: object, signed_in: FlaskClient) -> None:
     gym.session("bike", at(1, 12), 30, unit="bike-1")
     assert "Sites side by side" not in signed_in.get("/equipment").text
@@ -174,12 +178,15 @@ def test_sites_stand_side_by_side_for_who_may_see_them(gym: Gym, app: object, si
     assert "1 h 30 min" in page
     rows = {row["site"]: row["hours"] for row in table(signed_in.get("/equipment/charts/sites.csv").text)}
     assert rows == {"downtown": "0.5", "uptown": "1.5"}
+    assert seconds(signed_in) == {"downtown": 1800, "uptown": 5400}
+    assert seconds(signed_in, "?equipment=treadmill") == {"downtown": 0, "uptown": 0}
     gym.add("Vera", "viewer", site="downtown")
     here = signed_in.application.test_client()
     from .gym import AuthActions
 
     AuthActions(here).login("Vera")
     assert "uptown" not in here.get("/equipment").text
+    assert seconds(here) == {"downtown": 1800}
 
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d", "90d", "365d"])

@@ -138,6 +138,7 @@ api.equipment_use             GET   -yyy-
 today_api.today               GET   -yyy-
 figures.figures               GET   -yyy-
 figures.figures_csv           GET   -yyy-
+figures.sites                 GET   -yyy-
 figures.week                  GET   -yyy-
 figures.week_csv              GET   -yyy-
 """
