@@ -201,8 +201,8 @@ def live() -> LiveOut:
 @bp.get("/events")
 @bp.doc(responses=STREAMED)
 def events() -> ResponseReturnValue:
-    """Changes of the live state as server-sent events; a reader that sends `Last-Event-ID` misses none."""
-    return answer_stream()
+    """Changes of the live state as server-sent events; a reader that sends `Last-Event-ID` gets all it missed."""
+    return answer_stream(replay=True)
 
 
 @bp.get("/cameras")

@@ -89,18 +89,20 @@ def events() -> ResponseReturnValue:
     return answer_stream(_asked_keys())
 
 
-def answer_stream(keys: frozenset[str] | None = None) -> ResponseReturnValue:
+def answer_stream(keys: frozenset[str] | None = None, *, replay: bool = False) -> ResponseReturnValue:
     """The stream from where the reader's `Last-Event-ID` was, or from the beginning: then everything comes once.
 
-    Between two readings only the newest document of a key is kept, so a reader misses no state, however long it was
-    away, but may miss one that came and went. Only the documents under `keys`, where they are given.
+    Only the documents under `keys`, where they are given. A page that was away wants the newest of each, and no past;
+    with `replay`, a reader gets every change that it missed, in order, as far back as the board keeps them.
     """
     watcher = current().watcher
     watcher.ensure_started()
     if not _streams.acquire(blocking=False):
         abort(503, "There are too many open streams; ask for the state instead.")
     board = watcher.board
-    response = Response(_stream(board, _version_of(request.headers.get("Last-Event-ID", ""), board), keys))
+    version = _version_of(request.headers.get("Last-Event-ID", ""), board)
+    missed = board.replay(version) if replay and version else Update(version, ())
+    response = Response(_stream(board, missed, keys))
     response.mimetype = "text/event-stream"
     response.call_on_close(_streams.release)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -171,8 +173,11 @@ def _version_of(event_id: str, board: Board) -> int:
     return int(version) if known else 0
 
 
-def _stream(board: Board, version: int, keys: frozenset[str] | None) -> Iterator[str]:
+def _stream(board: Board, missed: Update, keys: frozenset[str] | None) -> Iterator[str]:
     yield "retry: 2000\n\n"
+    if missed.documents:
+        yield _spoken(missed, board.epoch)
+    version = missed.version
     end, spoke = time.monotonic() + STREAM_SECONDS, 0.0
     while not board.closed and time.monotonic() < end:
         update = board.since(version, PING_SECONDS)

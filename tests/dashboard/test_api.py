@@ -234,6 +234,10 @@ def test_a_reader_that_was_away_gets_what_changed_and_only_that(app: Flask, gym:
         missed += later.batch()[0]
     later.answer.close()
     assert '"camera": "free-weights"' not in missed
+    gym.scene("kiosk", "med_ball")
+    wait_for(lambda: "med_ball" in get(app, "/api/v1/cameras/kiosk", made).text)
+    replayed, _ = Stream(app, made, last).batch()
+    assert 0 < replayed.index("kettlebell") < replayed.index("med_ball"), "what came and went is told, too"
     for strange in ("other-5", "x", f"{last}0000000000000000", f"{last.partition('-')[0]}-²"):
         again = Stream(app, made, strange)
         assert '"camera": "free-weights"' in again.batch()[0], strange

@@ -153,6 +153,18 @@ def test_many_pages_wake_at_once() -> None:
 # The chain in Redis
 
 
+def test_a_replay_tells_every_change_as_long_as_all_are_kept() -> None:
+    board = Board(past=11)
+    for document in ("one", "two", "three"):
+        board.put("a", document)
+    assert board.replay(1) == (3, (("a", "two"), ("a", "three")))
+    assert board.replay(3) == (3, ())
+    board.put("b", "four")
+    assert board.replay(1).documents == (("a", "three"), ("b", "four")), "the second is gone: the newest of each"
+    assert board.replay(0).documents == (("a", "three"), ("b", "four"))
+    assert board.replay(2).documents == (("a", "three"), ("b", "four"))
+
+
 def test_a_scene_shows_within_a_second(gym: Gym, signed_in: FlaskClient) -> None:
     gym.well()
     wait_for(lambda: camera(signed_in, "free-weights").get("state") == "online")
