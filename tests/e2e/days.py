@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 PASSWORD = "correct horse battery"
 SIZES = {
@@ -17,6 +23,14 @@ SIZES = {
 }
 SHOTS = os.environ.get("SPOTTER_SCREENSHOTS")
 """A folder for a picture of each page: `make screenshots`."""
+
+PICTURES = Path(__file__).parents[2] / "docs" / "images" / "pages"
+LIKENESS = 0.85
+"""Of a page to its picture in docs/, as `likeness` gives it: the same page has 0.94 and more, another one less."""
+CHANGING = {"api": 0.7, "equipment": 0.4, "sessions": 0.65, "sessions-lanes-camera": 0.65, "sessions-review": 0.42}
+"""Pages that look different as minutes go by, and the one that grows with the API."""
+ANY_STATE = ("kiosk", "kiosk-kiosk", "kiosk-shown")
+"""A tablet that waits, or is shown something: each may be met when a picture is taken."""
 
 SOON_MS = 20_000
 
@@ -36,24 +50,37 @@ class Visit:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.wrong.append(request.url)
 
-    def go(self, path: str, expect: str = "h1") -> None:
-        """Open a page, wait for what it is about, and see that nothing of it lies beside the screen."""
+    def go(self, path: str, expect: str = "h1", *, pictured: bool = True) -> None:
+        """Open a page, wait for what it is about, and look at it, unless its picture is of another moment."""
         answer = self.page.goto(self.address + path)
         assert answer.status == 200, path
         self.sees(expect)
-        self.shoot(re.sub(r"\W+", "-", path).strip("-") or "today")
+        if pictured:
+            self.shoot(re.sub(r"\W+", "-", path).strip("-") or "today")
 
     def sees(self, selector: str) -> None:
         """Wait for something to be there."""
         self.page.locator(selector).first.wait_for(timeout=SOON_MS)
 
     def shoot(self, name: str) -> None:
-        """Check that the page fits, and keep a picture of it where that is wanted."""
+        """Check that the page fits and looks as in docs/, or keep a new picture of it where that is wanted."""
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, self.size)
-        if SHOTS and (self.size == "desktop" or name.startswith("kiosk")):
+        if self.size != "desktop" and not name.startswith("kiosk"):
+            return
+        if SHOTS:
             self.page.wait_for_timeout(1500)  # for pictures, and what fades in
             Path(SHOTS).mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=f"{SHOTS}/{name}.jpg", type="jpeg", quality=70)
+        else:
+            self._looks_like(name)
+
+    def _looks_like(self, name: str) -> None:
+        known = [reduced(PICTURES / f"{one}.jpg") for one in (ANY_STATE if name in ANY_STATE else (name,))]
+        end, alike = time.monotonic() + SOON_MS / 1000, -1.0
+        while alike < CHANGING.get(name, LIKENESS):
+            assert time.monotonic() < end, f"{name}: {alike:.2f} like docs/images/pages/{name}.jpg: make screenshots?"
+            shown = reduced(io.BytesIO(self.page.screenshot()))
+            alike = max(likeness(shown, one) for one in known)
 
     def end(self) -> None:
         """Close it; nothing may have gone wrong."""
@@ -61,9 +88,19 @@ class Visit:
         assert self.wrong == []
 
 
+def reduced(picture: Path | io.BytesIO) -> NDArray[np.float64]:
+    """A picture in 64 by 43 shades of grey: what a page looks like from afar, whatever the time on it."""
+    return np.asarray(Image.open(picture).convert("L").resize((64, 43), Image.Resampling.BOX), np.float64)
+
+
+def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Correlation of two reduced pictures: 1 for equal ones."""
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
 def invited(browser: Any, owner: Visit, role: str, name: str) -> Any:
     """What the browser of a person whom the owner invited keeps after they signed up."""
-    owner.go("/people")
+    owner.go("/people", pictured=False)
     owner.page.locator("select[name=role]").last.select_option(role)
     owner.page.locator("input[name=note]").fill(name)
     owner.page.get_by_role("button", name="Make a link").click()
@@ -95,7 +132,8 @@ def owner_day(visit: Visit) -> None:
     visit.go("/report")
     visit.go("/layout")
     visit.go("/layout/free-weights", "#zones polygon")
-    for path in ("/people", "/people/sign-ins", "/people/log", "/people/tokens", "/account", "/account/two-step"):
+    visit.go("/people/tokens", pictured=False)
+    for path in ("/people", "/people/sign-ins", "/people/log", "/account", "/account/two-step"):
         visit.go(path)
     visit.go("/account/notifications", "#choice:not([hidden]), #said:not([hidden])")
 
@@ -144,7 +182,7 @@ def kiosk_day(visit: Visit) -> None:
 
 def integrator_day(visit: Visit) -> None:
     """A token, questions, something done in its name, and the token is gone."""
-    visit.go("/people/tokens")
+    visit.go("/people/tokens", pictured=False)
     visit.page.get_by_label("For (the program's name)").fill(f"wallboard {visit.size}")
     for box in visit.page.locator("fieldset input[type=checkbox]").all():
         box.check()
