@@ -1,6 +1,6 @@
-"""What cameras and rules say, in the language of the one who reads.
+"""What is said in English elsewhere, in the language of the one who reads.
 
-Other parts of Spotter say in English why a camera is away or what an alert was raised for. Sentences are known here by
+Why a camera is away, what an alert was raised for, why a mail did not get through. Sentences are known here by
 their shape, so that events, logs and the database need no language. What has no known shape stays in English.
 """
 
@@ -91,6 +91,21 @@ SENTENCES = (
     mark("%(part)s gives a sign of life that is not understood; are all parts of one version?"),
     mark("the database refused a query (%(cause)s)"),
     mark("not started"),
+    # messages that did not get through
+    mark("%(host)s refuses the user name and password"),
+    mark("%(host)s refuses %(addresses)s"),
+    mark("it answers %(number)s"),
+    mark("the webhook answers %(number)s"),
+    mark("the webhook does not answer (%(cause)s)"),
+    mark("its push service is not among those that the settings allow"),
+    mark("the push service answers %(number)s"),
+    mark("the push service does not answer (%(cause)s)"),
+    # sets of pictures
+    mark("%(file)s does not name the classes; see docs/model.md"),
+    mark("a picture of %(size)s pixels is too large"),
+    mark("not a picture that can be read"),
+    mark("%(file)s can't be read"),
+    mark("%(file)s, line %(number)s: %(row)s is not `class x y width height`"),
     mark("%(camera)s is degraded"),
     mark("%(camera)s is offline"),
     mark("%(camera)s is not known"),
@@ -103,8 +118,13 @@ _PART = re.compile(r"%\((\w+)\)s")
 
 def init_app(app: Flask) -> None:
     """`{{ text|said }}` in templates, and the sentences for scripts."""
-    app.jinja_env.filters["said"] = lambda text: said(text, chosen(), current().catalog)
+    app.jinja_env.filters["said"] = said_here
     app.context_processor(lambda: {"sentences": lambda: for_scripts(chosen())})
+
+
+def said_here(text: str) -> str:
+    """A sentence in the language of the one who asks."""
+    return said(text, chosen(), current().catalog)
 
 
 def said(text: str, language: Language, catalog: Catalog) -> str:

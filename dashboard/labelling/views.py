@@ -20,6 +20,7 @@ from dashboard.labelling.sets import SET_NAME, Box, ConflictError, LabelSet, Set
 from dashboard.language import chosen
 from dashboard.naming import BusyError, NotAPictureError
 from dashboard.people import audit
+from dashboard.said import said_here
 from spotter.errors import WeightsError
 
 log = structlog.get_logger()
@@ -174,7 +175,8 @@ def editor(name: str, picture: str) -> ResponseReturnValue:
     try:
         drawn, (width, height) = one.read(picture), one.size(picture)
     except (SetError, NotAPictureError) as error:
-        return render_template("error.html", title=gettext("That did not work"), advice=str(error), detail=None), 422
+        advice = said_here(str(error))
+        return render_template("error.html", title=gettext("That did not work"), advice=advice, detail=None), 422
     links = {"before": before, "after": after, "next": waiting}
     return render_template(
         "labelling/editor.html",

@@ -18,6 +18,7 @@ from dashboard.notify import browsers
 from dashboard.notify.channels import DeliveryError, Message
 from dashboard.notify.push import Browser, GoneError
 from dashboard.people import audit
+from dashboard.said import said_here
 from dashboard.security import limiter
 from spotter.alert_words import KINDS, words
 from spotter.database.people_tables import PushRow
@@ -98,7 +99,7 @@ def test(number: int) -> ResponseReturnValue:
         database.session().commit()
         flash(gettext("That browser wants no notifications any more; it is taken off the list."), "danger")
     except DeliveryError as error:
-        flash(gettext("It did not get through: %(reason)s.", reason=str(error)), "danger")
+        flash(gettext("It did not get through: %(reason)s.", reason=said_here(str(error))), "danger")
     else:
         flash(gettext("Sent. It should be there within seconds."), "info")
     return redirect(url_for("push.page"))
