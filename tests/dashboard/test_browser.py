@@ -70,6 +70,18 @@ SETTLED = """() => Promise.all(document.getAnimations()
   .filter(one => one.effect.getComputedTiming().endTime !== Infinity).map(one => one.finished.catch(() => {})))"""
 
 
+MIRRORED = """() => {
+  document.documentElement.dir = "rtl";
+  const cut = [...document.querySelectorAll("main svg text")].filter((text) => {
+    const own = text.getBoundingClientRect(), all = text.ownerSVGElement.getBoundingClientRect();
+    return own.left < all.left - 1 || own.right > all.right + 1;
+  });
+  const wider = document.documentElement.scrollWidth > innerWidth ? ["wider than the screen"] : [];
+  return [...wider, ...cut.map((text) => text.textContent)];
+}"""
+"""What goes wrong when a page runs from right to left."""
+
+
 class Visit:
     """A page that notes what it asks for and what goes wrong in it."""
 
@@ -293,6 +305,7 @@ def test_pages_fit_every_screen_and_can_be_read(
             assert wider <= 0, path
             assert opened.page.locator("main").count() == opened.page.locator("h1").count() == 1
             assert opened.axe() == [], path
+            assert opened.page.evaluate(MIRRORED) == [], f"{path} from right to left"
     finally:
         opened.context.close()
 
