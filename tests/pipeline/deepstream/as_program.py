@@ -14,6 +14,7 @@ from . import stand_ins
 
 if __name__ == "__main__":
     stand_ins.register()
+    stand_ins.Source.kept = False
     detector = ColourDetector()
     stand_ins.finders.append(lambda image: detector.find([image])[0])
     sys.modules["pyds"] = strict_pyds.module()

@@ -93,6 +93,9 @@ class Source(_Properties, Gst.Bin):
     __gtype_name__ = "StandInNvurisrcbin"
     __gproperties__ = _declared(properties("9.1")["nvurisrcbin"])
 
+    kept = True
+    """Whether each one made stays, for tests to look at; a program that runs for long lets go of them."""
+
     may_end = threading.Event()
     """Cleared, it makes whoever takes a source down wait."""
     may_end.set()
@@ -105,7 +108,8 @@ class Source(_Properties, Gst.Bin):
         self._ghost: Any = None
         self._last = time.monotonic()
         self._timer = 0
-        built.append(self)
+        if Source.kept:
+            built.append(self)
 
     def do_change_state(self, transition: Any) -> Any:
         if transition == Gst.StateChange.READY_TO_NULL:
@@ -120,6 +124,8 @@ class Source(_Properties, Gst.Bin):
             GLib.source_remove(self._timer)
             self._timer = 0
         result = Gst.Bin.do_change_state(self, transition)
+        if transition == Gst.StateChange.READY_TO_NULL:
+            self._take_apart()
         return (
             Gst.StateChangeReturn.NO_PREROLL
             if self._live
@@ -200,13 +206,18 @@ class Source(_Properties, Gst.Bin):
             self._reset()
         return True
 
-    def _reset(self) -> None:
-        self.resets += 1
-        self._last = time.monotonic()
+    def _take_apart(self) -> None:
+        """What is inside holds this bin, by what it calls here: without this, nobody would ever let go of either."""
         for one in self._inner:
             one.set_locked_state(True)
             one.set_state(Gst.State.NULL)
             self.remove(one)
+        self._inner = []
+
+    def _reset(self) -> None:
+        self.resets += 1
+        self._last = time.monotonic()
+        self._take_apart()
         self._build()
         # Not with the state of the parent: after a refused connection it stays PAUSED until an inner element plays.
         for one in self._inner:

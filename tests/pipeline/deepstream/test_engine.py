@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import sys
 import threading
@@ -113,6 +114,22 @@ def test_cameras_come_and_go_while_the_others_go_on(run: Any, clip: Path, tmp_pa
     until(lambda: looked(running, "a") > before + 5)
     assert running.engine.error is None
     assert {element.own["source-id"] for element in built(stand_ins.Source)} == {0, 1}, "places are used again"
+
+
+def test_what_was_taken_out_is_let_go(run: Any, clip: Path, tmp_path: Path) -> None:
+    """Or a camera that comes and goes fills the memory in days."""
+    running = run(f"  a: {{uri: {write_clip(tmp_path / 'longer.mp4', 60, visit)}}}")
+    gone: list[int] = []
+
+    def come_and_go(number: int) -> None:
+        running.add("b", settings_of(tmp_path, f"  b: {{uri: {clip}}}"))
+        until(lambda: looked(running, "b") > 0)
+        stand_ins.built.pop().weak_ref(gone.append, number)
+        running.remove("b")
+
+    for number in range(3):
+        come_and_go(number)
+    until(lambda: gc.collect() >= 0 and len(gone) == 3)
 
 
 def test_a_camera_that_hangs_as_it_is_taken_out_costs_the_others_no_picture(run: Any, tmp_path: Path) -> None:
