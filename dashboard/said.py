@@ -57,10 +57,12 @@ SENTENCES = (
     mark("can't be played from %(number)s s on"),
     mark("the file has ended"),
     # cameras: their pictures
+    mark("the graph is started"),
     mark("connecting to the camera"),
     mark("the stream has broken off"),
     mark("the camera has ended the stream"),
     mark("the camera is connected but sends no pictures"),
+    mark("no picture for %(number)s s"),
     mark("no picture for %(number)s s; check the camera"),
     mark("a picture can't be decoded"),
     mark("its pictures can't be decoded; check the camera"),

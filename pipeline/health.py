@@ -44,11 +44,11 @@ def judge(vitals: Vitals) -> tuple[CameraState, str | None]:
     if vitals.phase == "preparing":  # however long: an engine's first build takes minutes, and is no stall
         return "degraded", vitals.reason
     if vitals.phase == "connecting":
-        return _by_age(vitals.phase_age), "connecting to the camera"
+        return _by_age(vitals.phase_age), vitals.reason or "connecting to the camera"
     if vitals.phase == "retrying":
         return _by_age(vitals.phase_age if vitals.look_age is not None else OFFLINE_SECONDS), vitals.reason
     if vitals.frame_age is not None and vitals.frame_age > SILENT_SECONDS:
-        return _by_age(vitals.frame_age), "the camera is connected but sends no pictures"
+        return _by_age(vitals.frame_age), vitals.reason or "the camera is connected but sends no pictures"
     unseen = vitals.phase_age if vitals.look_age is None else min(vitals.look_age, vitals.phase_age)
     if vitals.detector_error is not None:
         return _by_age(unseen), f"the detector fails ({vitals.detector_error})"

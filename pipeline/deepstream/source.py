@@ -26,6 +26,9 @@ log = structlog.get_logger()
 SILENT_SECONDS = 20.0
 """A source that gives nothing for so long is built anew: nvurisrcbin itself tries before that, several times."""
 
+ASK_SECONDS = 4.0
+"""A camera whose source gives nothing for so long is asked why, while the source goes on trying."""
+
 RETRY_SECONDS = 2.0
 """After an error."""
 
@@ -98,14 +101,17 @@ class DeepStreamSource:
         if self.state.phase != "retrying":
             log.warning("camera_lost", camera=self.name, reason=reason)
             self.enter("retrying", reason)
-        if not self._diagnosing:
-            self._diagnosing = True
-            threading.Thread(target=self._diagnose, name=f"diagnosis-{self.name}", daemon=True).start()
+        self._ask()
 
     def silent(self, now: float) -> bool:
-        """Whether it has given nothing for too long."""
-        last = max(self.last_frame_at or 0.0, self.built_at or now)
-        return self.state.phase not in ("ended", "preparing") and now - last > SILENT_SECONDS
+        """Whether it has given nothing for too long, or nvurisrcbin would go on with a log-in that is refused."""
+        if self.state.phase in ("ended", "preparing"):
+            return False
+        quiet = now - max(self.last_frame_at or 0.0, self.built_at or now)
+        if quiet > ASK_SECONDS and self.state.reason is None:
+            self._ask()
+        refused = self.state.phase == "connecting" and self.state.reason == log_in_refused(self.camera)
+        return refused or quiet > SILENT_SECONDS
 
     def enter(self, phase: Phase, reason: str | None = None) -> None:
         """Another phase, or another reason of the same."""
@@ -116,6 +122,8 @@ class DeepStreamSource:
         """A frame of it came."""
         self.captured.note(came_at)
         self.last_frame_at = came_at
+        if self.state.phase == "playing" and self.state.reason is not None:
+            self.enter("playing")
         if self.state.phase not in ("playing", "ended"):  # of a file that has ended, the last batches still come
             self.state = FeedState("playing", None, came_at, (seen.width, seen.height))
             log.info("camera_playing", camera=self.name, width=seen.width, height=seen.height)
@@ -134,10 +142,16 @@ class DeepStreamSource:
             captured = now
         return Frame(_NO_PICTURE, captured, came_at, size)
 
+    def _ask(self) -> None:
+        if not self._diagnosing:
+            self._diagnosing = True
+            threading.Thread(target=self._diagnose, name=f"diagnosis-{self.name}", daemon=True).start()
+
     def _diagnose(self) -> None:
+        asked_at = time.monotonic()
         reason = why_not_open(self.camera)
-        if self.state.phase == "retrying":
-            self.enter("retrying", reason)
+        if self.state.phase in ("connecting", "playing", "retrying") and (self.last_frame_at or 0.0) < asked_at:
+            self.enter(self.state.phase, reason)
             if reason == log_in_refused(self.camera):
                 self.due_at = time.monotonic() + REFUSED_WAIT_SECONDS
         self._diagnosing = False

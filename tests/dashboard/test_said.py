@@ -24,7 +24,7 @@ SPEAKERS = {
 """Functions whose strings, returned, are said of a camera."""
 
 CALLS = {
-    *("failure", "_error", "_enter", "enter", "farewell", "raise_if_new", "clear", "degraded"),
+    *("failure", "_error", "_enter", "enter", "lost", "_lost", "farewell", "raise_if_new", "clear", "degraded"),
     *("DeliveryError", "SetError", "NotAPictureError"),
 }
 """Functions whose last string is said."""
@@ -81,7 +81,7 @@ def _value(node: ast.expr, known: Constants) -> str:
         return known[source]
     if "seconds(" in source:
         return "10 min"
-    return "7" if re.search(r"SECONDS|seconds|waited|after|max_cameras|code|number", source) else "x"
+    return "7" if re.search(r"SECONDS|seconds|round|waited|after|max_cameras|code|number", source) else "x"
 
 
 def spoken() -> set[tuple[str, str]]:

@@ -326,3 +326,21 @@ def test_a_refused_log_in_is_not_tried_again_at_once(run: Any, clip: Path, monke
     source.camera = Camera(uri="rtsp://127.0.0.1:1/x", username="viewer", password="wrong")  # type: ignore[arg-type]
     source.lost("silent")
     until(lambda: source.due_at > time.monotonic() + 30)
+
+
+def test_why_a_camera_gives_nothing_is_told_while_it_is_still_tried(
+    run: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.deepstream.source.ASK_SECONDS", 0.5)
+    running = run(f"  a: {{uri: {clip}}}")
+    until(lambda: looked(running, "a") > 2)
+    running.add("missing", settings_of(tmp_path, '  missing: {uri: "rtsp://127.0.0.1:1/nothing"}'))
+    missing = running.source("missing")
+    until(lambda: "connection refused" in (missing.state.reason or ""))
+    assert missing.state.phase == "connecting"
+    refused = "the log-in is refused; check `username:` and `password:`"
+    monkeypatch.setattr("pipeline.deepstream.source.why_not_open", lambda camera: refused)
+    missing.camera = Camera(uri="rtsp://127.0.0.1:1/x", username="viewer", password="wrong")  # type: ignore[arg-type]
+    missing.enter("connecting")
+    until(lambda: missing.number is None and missing.due_at > time.monotonic() + 30)
+    assert (missing.state.phase, missing.state.reason) == ("retrying", refused)
