@@ -21,8 +21,8 @@ from models.commands import FOLDER, need
 def shipped(data: Path, out: Path, **given: int | None) -> None:
     """Make a detector for gyms from the data of the shipped one: render, train, export, score.
 
-    DATA holds photos/data.yaml, cutouts/, backgrounds/ and weights/yolov5n.pt (docs/model.md). Without options it is
-    the second run of the model card, about an hour and a half on two cores; the result is --out/gym.onnx.
+    DATA holds photos/data.yaml, clips/, cutouts/, backgrounds/ and weights/yolov5n.pt (docs/model.md). Without options
+    it is the recipe of the model card; the result is --out/gym.onnx.
     """
     need("train", "cv2", "matplotlib", "numpy", "onnx", "onnxruntime", "supervision", "tensorboardX", "torch")
     if given["renders"] != 0:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from models.filmed import BOXES
 from models.labels import GYM_LABELS
 
 cv2 = pytest.importorskip("cv2")
@@ -35,6 +37,12 @@ def data(tmp_path: Path) -> Path:
     (folder / "backgrounds").mkdir()
     for i in range(5):
         cv2.imwrite(str(folder / "backgrounds" / f"{i}.png"), np.full((48, 64, 3), 40 * i, np.uint8))
+    (folder / "clips").mkdir()
+    for clip, frames in json.loads(BOXES.read_text()).items():
+        film = cv2.VideoWriter(str(folder / "clips" / f"{clip}.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 30, (64, 48))
+        for number in range(max(map(int, frames)) + 1):
+            film.write(np.full((48, 64, 3), number % 256, np.uint8))
+        film.release()
     torch.manual_seed(0)
     (folder / "weights").mkdir()
     write_network(YoloV5(("person", "sports ball")), folder / "weights" / "yolov5n.pt")
@@ -53,6 +61,9 @@ def test_one_command_trains_exports_and_scores(data: Path, tmp_path: Path) -> No
     assert tuple(Detector(out / "gym.onnx").labels) == GYM_LABELS
     assert sorted(p.name for p in (out / "backgrounds" / "unseen").iterdir()) == ["4.png"]
     assert len(list((out / "backgrounds" / "seen").iterdir())) == 4
+    listed = [rows for frames in json.loads(BOXES.read_text()).values() for rows in frames.values()]
+    assert len(list((out / "filmed" / "labelled" / "images").iterdir())) == sum(map(bool, listed)) > 50
+    assert len(list((out / "filmed" / "empty").iterdir())) == sum(not rows for rows in listed) > 10
 
 
 def test_a_folder_that_lacks_a_part_is_named(data: Path, tmp_path: Path) -> None:
@@ -62,3 +73,19 @@ def test_a_folder_that_lacks_a_part_is_named(data: Path, tmp_path: Path) -> None
     (data / "weights" / "yolov5n.pt").unlink()
     with pytest.raises(DataError, match=r"yolov5n\.pt is missing"):
         make(data, tmp_path / "run", Recipe(renders=0))
+
+
+def test_frames_keep_their_boxes_and_a_missing_clip_is_named(data: Path, tmp_path: Path) -> None:
+    from models.filmed import take
+    from models.labels import DataError, read_folder
+
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text('{"sports-hall": {"3": [["kettlebell", 0.1, 0.2, 0.3, 0.6]], "5": []}}')
+    filmed = take(data / "clips", tmp_path / "out", GYM_LABELS, boxes)
+    (labelled,) = read_folder(filmed.labelled / "images", len(GYM_LABELS))
+    assert labelled.path.name == "sports-hall-00003.jpg"
+    np.testing.assert_allclose(labelled.rows, [[1, 0.2, 0.4, 0.2, 0.4]], atol=1e-6)
+    assert [path.name for path in filmed.empty.iterdir()] == ["sports-hall-00005.jpg"]
+    boxes.write_text('{"none": {"3": []}}')
+    with pytest.raises(DataError, match=r"none\.mp4 is missing"):
+        take(data / "clips", tmp_path / "out", GYM_LABELS, boxes)
