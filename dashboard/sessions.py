@@ -13,7 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from dashboard import database, timeline
@@ -133,7 +133,7 @@ def _csv_lines(context: Context, wanted: SessionFilter, now: datetime) -> Iterat
     yield buffer.getvalue()
 
 
-def _csv_row(row: UsageSessionRow, context: Context, now: datetime) -> tuple[object, ...]:
+def _csv_row(row: Row[Any], context: Context, now: datetime) -> tuple[object, ...]:
     return (
         row.id,
         row.equipment,
