@@ -114,7 +114,7 @@ def page(session: Session, wanted: SessionFilter, cursor: str | None, rows: int 
 
 
 def every(session: Session, wanted: SessionFilter) -> Iterator[Row[Any]]:
-    """All sessions of a filter, however many, a batch in memory at a time: their columns, without the cost of objects."""
+    """Columns of all sessions of a filter, however many, a batch in memory at a time; objects cost as much again."""
     columns = statement(wanted).with_only_columns(*UsageSessionRow.__table__.columns)
     for batch in session.execute(columns.execution_options(yield_per=_BATCH_ROWS)).partitions():
         yield from batch
