@@ -75,5 +75,8 @@ def test_what_gets_two_names_is_unsure_with_both(held: list[Held], told: list[Id
     assert {label for label, _ in found[0].nearest} == {"kettlebell", "med_ball"}
 
 
-def test_after_each_item_there_is_none(told: list[IdentifiedFact]) -> None:
-    assert [fact.state for fact in told][1::2] == ["none"] * 3
+def test_after_each_item_there_is_none(held: list[Held], told: list[IdentifiedFact]) -> None:
+    away = [fact.time for fact in told if fact.state == "none"]
+    assert len(away) == len(held)
+    assert all(item.end <= time for item, time in zip(held, away, strict=True))
+    assert told[-1].state == "none"
