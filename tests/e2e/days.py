@@ -26,7 +26,7 @@ SHOTS = os.environ.get("SPOTTER_SCREENSHOTS")
 
 PICTURES = Path(__file__).parents[2] / "docs" / "images" / "pages"
 LIKENESS = 0.85
-"""Of a page to its picture in docs/, as `likeness` gives it: the same page has 0.94 and more, another one less."""
+"""Of a page to its picture in docs/, as `likeness` gives it: the same page has 0.94 and more; `test_pictures.py`."""
 CHANGING = {"api": 0.7, "equipment": 0.4, "sessions": 0.65, "sessions-lanes-camera": 0.65, "sessions-review": 0.42}
 """Pages that look different as minutes go by, and the one that grows with the API."""
 ANY_STATE = ("kiosk", "kiosk-kiosk", "kiosk-shown")
