@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from gunicorn.app.base import BaseApplication
 from dashboard.context import attached
 from dashboard.notify.sender import Sender
 from spotter.errors import ServerError
+from spotter.supervisor import end_with_parent
 
 THREADS = 100
 """Each open page holds one for its stream of events (80 at most, see ``live.views``); the rest answers requests."""
@@ -22,9 +24,8 @@ THREADS = 100
 GRACE_SECONDS = 2
 """Time for requests to end at a stop; streams end at once."""
 
-
 LET_GO_SECONDS = 2.5
-"""The worker of a dashboard that was killed notices within a second or two, and lets go of the port."""
+"""Where the kernel does not end the worker of a dashboard that was killed, it notices within a second or two."""
 
 _REASONS = {errno.EADDRINUSE: "the port is in use", errno.EACCES: "the port needs more rights"}
 
@@ -81,6 +82,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "proc_name": "spotter-dashboard",
             "control_socket_disable": True,
             "when_ready": lambda _: self._ready(),
+            # Else it would go on serving for seconds, and nobody could tell it to stop.
+            "post_fork": lambda _, __: end_with_parent(signal.SIGKILL),
             "post_worker_init": _start_watching,
             "worker_exit": _stop_watching,
         }

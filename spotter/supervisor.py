@@ -122,7 +122,7 @@ class Supervisor:
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C is the supervisor's to pass on
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
         part.state, part.started_at = "running", now
         assert part.process.stdout is not None and part.process.stderr is not None
@@ -167,8 +167,8 @@ def _drain(stream: IO[str], taker: Callable[[str], None]) -> None:
             taker(line.rstrip("\n"))
 
 
-def _end_with_parent() -> None:
-    """On Linux, ask the kernel to end this child when the supervisor is killed, so that no orphan holds a port."""
+def end_with_parent(by: int = signal.SIGTERM) -> None:
+    """On Linux, ask the kernel to end this process when its parent is killed, so that no orphan holds a port."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, by)

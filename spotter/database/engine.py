@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,23 @@ def explain(error: OperationalError, engine: Engine) -> ServerError:
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
+    while not _wal_is_on(cursor, deadline):
+        time.sleep(0.02)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _wal_is_on(cursor: Any, deadline: float) -> bool:
+    """Turn it on. Of all statements, SQLite lets this one not wait for a writer: parts that start at once meet here."""
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error) or time.monotonic() > deadline:
+            raise
+        return False
+    return True
 
 
 def _configure_postgresql(connection: Any, _: Any) -> None:

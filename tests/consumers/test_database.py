@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,6 +81,21 @@ def test_several_parts_may_migrate_at_once(database_url: str) -> None:
     assert [before for before, _ in results].count(None) == 1
     for engine in engines:
         engine.dispose()
+
+
+def test_a_new_sqlite_file_that_another_part_writes_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "spotter.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE theirs (a)")
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.execute, ["COMMIT"])
+    done.start()
+    engine = open_database(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    done.join()
+    other.close()
+    engine.dispose()
 
 
 def test_a_database_of_a_newer_spotter_is_refused_in_words(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from dashboard.cli import user
 from spotter.errors import SpotterError
 
-from .gym import GYM, PASSWORD, Command, Gym, free_port
+from .gym import GYM, PASSWORD, Command, Gym, free_port, wait_for
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -115,7 +115,19 @@ def test_a_killed_dashboard_comes_back_on_its_port_at_once(gym: Gym, run: Callab
     first = run("dashboard", "--port", "0")
     port = int(first.printed(r"Dashboard: http://127\.0\.0\.1:(\d+)$"))
     assert get(port, "/livez")[0] == 200
+    busy = socket.create_connection(("127.0.0.1", port))  # a request that does not end
+    busy.sendall(b"POST /login HTTP/1.1\r\nHost: gym\r\nContent-Length: 100\r\n\r\n")
     first.process.kill()
+
+    def refused() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    wait_for(refused, 0.5, "its worker goes on serving")
+    busy.close()
     second = run("dashboard", "--port", str(port))
     second.printed("Dashboard: (.*)")
     assert get(port, "/livez")[0] == 200

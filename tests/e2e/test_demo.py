@@ -57,8 +57,12 @@ def works(address: str) -> bool:
     parts = health(address)[1].get("parts", {})
     if {word for part, word in parts.items() if part != "cameras"} != {"ok"}:
         return False
-    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
-        states = dict(re.findall(r'^spotter_cameras{state="(\w+)"} ([\d.]+)$', answer.read().decode(), re.MULTILINE))
+    try:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return False
+    states = dict(re.findall(r'^spotter_cameras{state="(\w+)"} ([\d.]+)$', text, re.MULTILINE))
     return float(states["offline"]) == float(states["unknown"]) == 0
 
 

@@ -162,13 +162,17 @@ def test_nothing_grows(handover: Handover) -> None:
         ours = [tracemalloc.Filter(True, module.__file__) for module in (metadata, fake_pyds)]
         return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(ours).traces)
 
+    def growth() -> int:
+        before = held()
+        rounds(50)
+        return held() - before
+
     tracemalloc.start()
     rounds(30)
-    before = held()
-    rounds(100)
-    grown = held() - before
+    grown = [growth() for _ in range(4)]
     tracemalloc.stop()
-    assert grown < 20_000, f"{grown} bytes in 100 batches"
+    # What leaks, leaks every time; a list that is enlarged once, or a thread of another test, does not.
+    assert min(grown) < 10_000, f"{grown} bytes in 50 batches each"
 
 
 def test_the_other_back_end_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
