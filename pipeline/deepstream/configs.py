@@ -82,8 +82,18 @@ def infer_config(settings: Settings, model: ModelFile, labels: Path) -> str:
     return text
 
 
+def left_to_nvinfer(iou: float) -> float:
+    """The overlap from which nvinfer's own suppression is to begin, where the tail's begins at `iou`.
+
+    Not at the same: the stock parser cuts boxes at the picture's edge first, where two that were apart may come to lie
+    on each other. What the tail may leave of a long chain lies closer, as a rule.
+    """
+    return (1 + iou) / 2
+
+
 def _class_lines(settings: Settings, least: float) -> str:
-    return f"pre-cluster-threshold={least:g}\nnms-iou-threshold={settings.detector.iou:g}\ntopk={_MOST_PER_CLASS}\n"
+    overlap = left_to_nvinfer(settings.detector.iou)
+    return f"pre-cluster-threshold={least:g}\nnms-iou-threshold={overlap:g}\ntopk={_MOST_PER_CLASS}\n"
 
 
 def tracker_config(settings: Settings) -> str:

@@ -147,7 +147,7 @@ def test_the_written_configuration_passes_its_own_lint(config_text: str, setting
     assert own["property"]["num-detected-classes"] == "9"
     assert own["property"]["infer-dims"] == "3;640;640"
     assert own["property"]["parse-bbox-func-name"] == "NvDsInferParseCustomBatchedNMSTLT"
-    assert own["class-attrs-all"] == {"pre-cluster-threshold": "0.1", "nms-iou-threshold": "0.45", "topk": "300"}
+    assert own["class-attrs-all"] == {"pre-cluster-threshold": "0.1", "nms-iou-threshold": "0.725", "topk": "300"}
     engine = Path(own["property"]["model-engine-file"])
     assert engine.parent.name == "nvidia-jetson-orin-nx-trt10.3.0"
     assert engine.name == Path(own["property"]["onnx-file"]).name + "_b8_gpu0_fp16.engine"
