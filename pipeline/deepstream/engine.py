@@ -220,6 +220,7 @@ class DeepStreamEngine:
             self.graph_failed(failure)
             return
         self.error = None
+        graph.let_in()
         for source in self._sources:
             if source.state.phase in ("preparing", "retrying"):
                 source.enter("connecting")

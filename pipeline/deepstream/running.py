@@ -120,6 +120,8 @@ class RunningGraph:
         for name, probe in probes:
             self._made[name].get_static_pad("src").add_probe(self._gst.PadProbeType.BUFFER, probe)
         self._cameras: dict[int, tuple[Any, Any]] = {}
+        self._plays = False
+        self._pipeline.connect("deep-element-added", _trust_certificates)
         bus = self._pipeline.get_bus()
         bus.add_signal_watch()
         self._watching = bus.connect("message", self._on_message)
@@ -144,8 +146,16 @@ class RunningGraph:
             raise SpotterError(f"DeepStream: the muxer gives no pad sink_{number}")
         self._cameras[number] = (source, pad)
         source.connect("pad-added", self._on_pad, pad)
+        source.set_locked_state(not self._plays)
         self._pipeline.add(source)
         source.sync_state_with_parent()
+
+    def let_in(self) -> None:
+        """After the start: set the cameras going that were added before. One that fails would fail the start of all."""
+        self._plays = True
+        for source, _ in self._cameras.values():
+            source.set_locked_state(False)
+            source.sync_state_with_parent()
 
     def remove(self, number: int) -> None:
         """Take a camera out; nothing happens where there is none.
@@ -204,10 +214,12 @@ class RunningGraph:
     def _on_message(self, bus: Any, message: Any) -> None:
         kinds = self._gst.MessageType
         if message.type == kinds.ERROR:
+            if message.src != self._pipeline and not message.src.has_as_ancestor(self._pipeline):
+                return  # what was taken out, or a part of it, may still complain
             number, reason = self._owner(message.src), _said(message)
             if number is None:
                 self._hears.graph_failed(reason)
-            elif number in self._cameras:  # what was taken out may still complain
+            else:
                 self._hears.camera_failed(number, reason)
         elif message.type == kinds.ELEMENT:
             structure = message.get_structure()
@@ -225,6 +237,12 @@ class RunningGraph:
                 return int(match[1])
             source = source.get_parent()
         return None
+
+
+def _trust_certificates(_: Any, __: Any, element: Any) -> None:
+    """Cameras sign their own: what nvurisrcbin makes for rtsps:// would refuse them, and the other engines don't."""
+    if element.find_property("tls-validation-flags") is not None:
+        element.set_property("tls-validation-flags", 0)
 
 
 def _said(message: Any) -> str:

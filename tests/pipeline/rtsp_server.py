@@ -27,18 +27,28 @@ class GstCamera:
     """One such process on a port that it keeps over restarts."""
 
     def __init__(
-        self, codec: str = "h264", *, size: str = "320x180", fps: int = 15, login: str = "", scheme: str = "basic"
+        self,
+        codec: str = "h264",
+        *,
+        size: str = "320x180",
+        fps: int = 15,
+        login: str = "",
+        scheme: str = "basic",
+        certificate: Path | None = None,
     ) -> None:
+        """`certificate`: a PEM file with its key; the camera speaks TLS then."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         told = {"codec": codec, "size": size, "fps": fps, "login": login, "scheme": scheme}
+        self._scheme = "rtsps" if certificate else "rtsp"
         self._arguments = [f"--{name}={value}" for name, value in told.items()]
+        self._arguments += [f"--certificate={certificate}"] if certificate else []
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
     @property
     def uri(self) -> str:
-        return f"rtsp://127.0.0.1:{self.port}/stream"
+        return f"{self._scheme}://127.0.0.1:{self.port}/stream"
 
     def start(self) -> float:
         """Serve; gives the monotonic time from which viewers get an answer."""
@@ -72,12 +82,12 @@ class GstCamera:
         self._process.send_signal(number)
 
 
-def serve(port: int, codec: str, size: str, fps: int, login: str, scheme: str) -> None:
+def serve(port: int, codec: str, size: str, fps: int, login: str, scheme: str, certificate: str) -> None:
     import gi
 
     for part in ("Gst", "GstRtsp", "GstRtspServer"):
         gi.require_version(part, "1.0")
-    from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
+    from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer
 
     Gst.init(None)
     width, height = size.split("x")
@@ -118,6 +128,8 @@ def serve(port: int, codec: str, size: str, fps: int, login: str, scheme: str) -
             auth.add_digest(user, password, token)
         else:
             auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        if certificate:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("viewer", "media.factory.access", True)
@@ -134,6 +146,14 @@ def serve(port: int, codec: str, size: str, fps: int, login: str, scheme: str) -
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    for name, kind in (("port", int), ("codec", str), ("size", str), ("fps", int), ("login", str), ("scheme", str)):
+    for name, kind in (
+        ("port", int),
+        ("codec", str),
+        ("size", str),
+        ("fps", int),
+        ("login", str),
+        ("scheme", str),
+        ("certificate", str),
+    ):
         parser.add_argument(f"--{name}", type=kind)
     serve(**vars(parser.parse_args()))

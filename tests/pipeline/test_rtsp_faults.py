@@ -8,9 +8,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from pipeline.capture import Feed, open_capture
@@ -25,7 +32,7 @@ FPS = 15
 CODECS = ("h264", "h265")
 
 TOLD_SECONDS = 40.0
-"""DeepStream runs with its own waits: a source that is silent for 20 s is looked into."""
+"""DeepStream runs with its own waits: a camera that is silent is asked why, and its source built anew after 20 s."""
 
 
 class Heartbeat:
@@ -209,6 +216,31 @@ class TestACameraThatFails:
         finally:
             for camera in cameras:
                 camera.kill()
+
+
+class TestACameraWithACertificateThatItSignedItself:
+    def test_is_seen(self, play: Callable[[Camera], Feed], certificate: Path) -> None:
+        camera = GstCamera(login="viewer:right", certificate=certificate)
+        try:
+            feed = play(Camera(uri=camera.uri, username="viewer", password=SecretStr("right"), detect_fps=FPS))
+            eventually(lambda: seen_since(feed, 0) and looks_right(feed), 30)
+        finally:
+            camera.kill()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEM file with its key, as a camera makes it for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "IPCAM")])
+    now = datetime.now(timezone.utc)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    path = tmp_path_factory.mktemp("camera") / "certificate.pem"
+    path.write_bytes(
+        made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return path
 
 
 def looks_right(feed: Feed) -> bool:

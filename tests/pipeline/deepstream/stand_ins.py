@@ -140,19 +140,22 @@ class Source(_Properties, Gst.Bin):
 
     def _build(self) -> None:
         uri = str(self.own["uri"])
-        decode = Gst.ElementFactory.make("decodebin", None)
+        decode = Gst.ElementFactory.make("decodebin" if self._live or uri.startswith("file:") else "uridecodebin", None)
+        source = None
         if self._live:
             source = Gst.ElementFactory.make("rtspsrc", None)
             source.set_property("location", uri)
             source.set_property("protocols", self.own["select-rtp-protocol"])
             source.set_property("latency", self.own["latency"])
             source.set_property("tcp-timeout", 3_000_000)
-        else:
+        elif uri.startswith("file:"):
             source = Gst.ElementFactory.make("filesrc", None)
             source.set_property(
                 "location", Gst.filename_from_uri(uri)[0] if hasattr(Gst, "filename_from_uri") else uri[7:]
             )
-        self._inner = [source, decode]
+        else:
+            decode.set_property("uri", uri)
+        self._inner = [one for one in (source, decode) if one is not None]
         for one in self._inner:
             self.add(one)
         if self._live:
@@ -160,7 +163,7 @@ class Source(_Properties, Gst.Bin):
             if self.own.get("rtsp-reconnect-interval", 0):
                 kind = Gst.PadProbeType.EVENT_DOWNSTREAM
                 decode.get_static_pad("sink").add_probe(kind, self._keep_end_back)
-        else:
+        elif source is not None:
             source.link(decode)
         decode.connect("pad-added", self._on_decoded)
 

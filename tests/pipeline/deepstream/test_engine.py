@@ -188,6 +188,14 @@ def test_a_killed_camera_comes_back_and_never_touches_another(run: Any, h264: Pa
         assert ids
 
 
+def test_a_file_that_is_not_there_costs_the_others_nothing(run: Any, clip: Path, tmp_path: Path) -> None:
+    running = run(f'  clip: {{uri: "{clip}", loop: true}}\n  missing: {{uri: "{tmp_path / "gone.mp4"}"}}')
+    until(lambda: looked(running, "clip") > 3)
+    until(lambda: running.source("missing").state.phase == "retrying")
+    assert "DeepStream" not in running.source("missing").state.reason
+    assert running.source("clip").state.phase == "playing"
+
+
 def test_a_camera_that_is_not_there_is_told_with_the_reason(run: Any, h264: Path) -> None:
     camera = RtspCamera(h264)
     with contextlib.closing(camera):
