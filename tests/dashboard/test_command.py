@@ -126,7 +126,8 @@ def test_a_killed_dashboard_comes_back_on_its_port_at_once(gym: Gym, run: Callab
             return True
         return False
 
-    wait_for(refused, 0.5, "its worker goes on serving")
+    if sys.platform == "linux":  # elsewhere its worker notices by itself, a little later
+        wait_for(refused, 0.5, "its worker goes on serving")
     busy.close()
     second = run("dashboard", "--port", str(port))
     second.printed("Dashboard: (.*)")
