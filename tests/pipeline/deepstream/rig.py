@@ -50,7 +50,9 @@ class Running:
 
     def _lane(self, name: str, settings: Settings) -> Lane:
         camera = settings.cameras[name]
-        watcher = Watcher("gym", name, camera, id_prefix="k3f9", confidence=0.4, given_tracks=self.engine.follows)
+        watcher = Watcher(
+            settings.site, name, camera, id_prefix="k3f9", confidence=0.4, given_tracks=self.engine.follows
+        )
         source = self.engine.open(name, camera, wants=watcher.wants, loop_since=None)
         shown = self.shown.setdefault(name, [])
         return Lane(

@@ -1,8 +1,8 @@
 """NVIDIA's elements, stood in for by Python ones in a real GStreamer: names, properties, pads and ways as documented.
 
 `nvurisrcbin` really decodes (files, and RTSP through rtspsrc), with sometimes-pads and a watchdog on the default main
-context; `nvstreammux` batches with a push timeout and posts `stream-eos`; `nvinfer` reads its configuration, finds
-coloured blocks and attaches (strict, fake) metadata; `nvtracker` numbers what it follows, late, and anew after a reset;
+context; `nvstreammux` batches with a push timeout and posts `stream-eos`; `nvinfer` reads its configuration, asks the
+test's finder and attaches (strict, fake) metadata; `nvtracker` numbers what it follows, late, and anew after a reset;
 `nvvideoconvert` makes a batch of pictures in the size of its caps, which the processor can read where it was told so.
 A property that NVIDIA's element has not is refused by GObject itself.
 """
@@ -44,7 +44,8 @@ finders: list[Find] = []
 built: list[Any] = []
 """Every element made, for tests to look at."""
 
-_LABELS = {"person": 0, "kettlebell": 1}
+_CLASSES = 100
+"""More than any detector knows: no two objects have one number."""
 _frames: dict[int, list[tuple[int, int, np.ndarray]]] = {}
 _metas: dict[int, list[dict[str, Any]]] = {}
 _pictures: dict[int, list[np.ndarray]] = {}
@@ -95,6 +96,9 @@ class Source(_Properties, Gst.Bin):
 
     kept = True
     """Whether each one made stays, for tests to look at; a program that runs for long lets go of them."""
+
+    paced = True
+    """Whether a file plays like a camera, as the real one does; without, and without the sink's pace, at any speed."""
 
     may_end = threading.Event()
     """Cleared, it makes whoever takes a source down wait."""
@@ -172,7 +176,7 @@ class Source(_Properties, Gst.Bin):
             return
         chain = [Gst.ElementFactory.make(kind, None) for kind in ("videoconvert", "capsfilter")]
         chain[1].set_property("caps", Gst.Caps.from_string("video/x-raw,format=BGR"))
-        if self.own.get("simulate-fps-interval-ms"):
+        if self.own.get("simulate-fps-interval-ms") and Source.paced:
             chain.append(Gst.ElementFactory.make("clocksync", None))
         for one in chain:
             self.add(one)
@@ -375,13 +379,14 @@ class Infer(_Transform):
     def __init__(self) -> None:
         super().__init__()
         self._held: list[Any] = []
+        self._labels: list[str] = []
 
     seconds_to_build = 0.0
     fails: str | None = None
 
     def do_start(self) -> bool:
         config = configs.parse(Path(self.own["config-file-path"]).read_text(encoding="utf-8"))["property"]
-        assert Path(config["labelfile-path"]).is_file()
+        self._labels = Path(config["labelfile-path"]).read_text(encoding="utf-8").splitlines()
         engine = Path(config["model-engine-file"])
         if not engine.is_file():
             time.sleep(Infer.seconds_to_build)
@@ -405,7 +410,7 @@ class Infer(_Transform):
             found = finders[-1](picture)
             meta["bInferDone"] = 1
             meta["objects"] = [
-                {"class_id": _LABELS[str(name)], "confidence": float(score), "box": _ltwh(box * scale)}
+                {"class_id": self._labels.index(str(name)), "confidence": float(score), "box": _ltwh(box * scale)}
                 for name, score, box in zip(found.data["class_name"], found.confidence, found.xyxy, strict=True)
             ]
         strict_pyds.attach(buffer, _metas[key])
@@ -421,7 +426,7 @@ class Tracker(_Transform):
 
     def __init__(self) -> None:
         super().__init__()
-        self._by_camera: dict[tuple[int, int], Any] = {}
+        self._by_camera: dict[int, dict[int, Any]] = {}
         self._newest: dict[int, int] = {}
         self._held: list[Any] = []
 
@@ -433,14 +438,14 @@ class Tracker(_Transform):
         metas = [dict(meta) for meta in _metas[buffer.offset]]
         for meta in metas:
             tracked = []
-            if meta["buf_pts"] <= self._newest.get(meta["pad_index"], -1):  # another stream has the pad now: count anew
-                for class_id in set(_LABELS.values()):
-                    self._by_camera.pop((meta["pad_index"], class_id), None)
-            self._newest[meta["pad_index"]] = meta["buf_pts"]
-            for class_id in set(_LABELS.values()):
-                key = (meta["pad_index"], class_id)
-                tracker = self._by_camera.setdefault(
-                    key,
+            pad = meta["pad_index"]
+            if meta["buf_pts"] <= self._newest.get(pad, -1):  # another stream has the pad now: count anew
+                self._by_camera.pop(pad, None)
+            self._newest[pad] = meta["buf_pts"]
+            trackers = self._by_camera.setdefault(pad, {})
+            for class_id in sorted({one["class_id"] for one in meta["objects"]} | trackers.keys()):
+                tracker = trackers.setdefault(
+                    class_id,
                     ByteTrackTracker(
                         minimum_consecutive_frames=2,
                         frame_rate=FPS,
@@ -459,7 +464,7 @@ class Tracker(_Transform):
                     {
                         "class_id": class_id,
                         "confidence": float(score),
-                        "object_id": 2 * int(number) + class_id,
+                        "object_id": _CLASSES * int(number) + class_id,
                         "box": _ltwh(box),
                     }
                     for box, score, number in zip(found.xyxy, found.confidence, found.tracker_id, strict=True)

@@ -149,7 +149,6 @@ def test_the_dry_run_finds_what_onnx_runtime_found(
     stand_ins.register()
     detector = Detector(weights_path(None), threads=1)
     monkeypatch.setattr(stand_ins, "finders", [lambda image: detector.detect([image])[0]])
-    monkeypatch.setattr(stand_ins, "_LABELS", {label: n for n, label in enumerate(detector.labels)})
     monkeypatch.setitem(sys.modules, "pyds", strict_pyds.module())
     monkeypatch.setattr(model_file, "gpu_name", lambda number=0: "NVIDIA Stand-in")
     settings = settings_of(folder, installation)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import sys
 import threading
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from ..gst import gstreamer
 
@@ -24,21 +21,17 @@ except pytest.skip.Exception as missing:
     pytest.skip(str(missing), allow_module_level=True)
 pytest.importorskip("onnx", reason="onnx is not installed")
 
-from consumers.tools import replay
-from pipeline.capture import Frame, Sampler, open_capture
 from pipeline.deepstream.engine import DeepStreamEngine
 from pipeline.deepstream.graph import Element
 from pipeline.health import Vitals, judge
-from pipeline.scene import Draft
 from pipeline.service import Service
-from pipeline.watcher import Watcher
 from spotter.errors import SettingsError, SpotterError
 from spotter.events import Scene, Status, parse
-from spotter.settings import Camera, Mqtt, Settings
+from spotter.settings import Camera, Mqtt
 
 from ..broker import Listener, Mosquitto
 from ..rtsp_camera import RtspCamera, encode_h264
-from ..staging import START, ColourDetector, write_clip
+from ..staging import write_clip
 from ..weights import write_weights
 from . import stand_ins
 from .rig import PATIENCE, built, looked, settings_of, until, visit
@@ -46,49 +39,12 @@ from .rig import PATIENCE, built, looked, settings_of, until, visit
 pytestmark = pytest.mark.usefixtures("nvidia")
 
 
-def sessions(drafts: list[Draft], folder: Path) -> list[dict[str, Any]]:
-    (folder / "scenes.jsonl").write_bytes(
-        b"".join(draft.numbered("01KAMR3Q8S4Z", seq, 0).to_json() + b"\n" for seq, draft in enumerate(drafts))
-    )
-    (folder / "rules.yaml").write_text(
-        "site: gym\nrules: {enter_after: 1, leave_after: 1}\ncameras:\n  clip:\n    uri: clip.mp4\n    zones:\n"
-        "      spot: {kind: station, equipment: treadmill, polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}\n"
-    )
-    result = CliRunner().invoke(replay, [str(folder / "scenes.jsonl"), "--config", str(folder / "rules.yaml")])
-    assert result.exit_code == 0, result.output
-    return [line for line in map(json.loads, result.stdout.splitlines()) if line["schema"] == "spotter.usage/1"]
-
-
-def by_opencv(clip: Path, settings: Settings) -> list[Draft]:
-    camera = settings.cameras["clip"]
-    watcher, drafts = Watcher("gym", "clip", camera, id_prefix="k3f9", confidence=0.4), []
-    capture, sampler, detector = open_capture("clip", camera), Sampler(camera.detect_fps), ColourDetector()
-    capture.open()
-    while capture.grab():
-        at = capture.position
-        if sampler.takes(at):
-            frame = Frame(capture.retrieve(), START + timedelta(seconds=at), at)
-            if watcher.wants(frame) and (draft := watcher.see(frame, detector.find([frame.image])[0])):
-                drafts.append(draft)
-    capture.close()
-    return drafts
-
-
-def test_the_same_clip_gives_the_same_sessions_as_the_cpu_engine(run: Any, clip: Path, tmp_path: Path) -> None:
+def test_what_is_found_lies_where_it_is_in_the_camera_picture(run: Any, clip: Path) -> None:
     running = run(f"  clip: {{uri: {clip}}}")
-    until(lambda: running.source("clip").state.phase == "ended")
     drafts = running.drafts["clip"]
-    theirs = sessions(by_opencv(clip, running.settings), tmp_path)
-    ours = sessions(drafts, tmp_path)
-    assert len(ours) == len(theirs) == 1
-    assert ours[0]["equipment"] == theirs[0]["equipment"] == "treadmill"
-    for first in ("active_seconds",):
-        assert abs(ours[0][first] - theirs[0][first]) <= 0.6
-    labels = {one.label for draft in drafts for one in draft.objects}
-    assert labels == {"person", "kettlebell"}
+    found = until(lambda: [one for draft in drafts for one in draft.objects if one.label == "kettlebell"])
     assert drafts[0].frame == (320, 180)
-    kettlebell = next(one for draft in drafts for one in draft.objects if one.label == "kettlebell")
-    np.testing.assert_allclose(kettlebell.box, [250 / 320, 130 / 180, 280 / 320, 160 / 180], atol=0.02)
+    np.testing.assert_allclose(found[0].box, [250 / 320, 130 / 180, 280 / 320, 160 / 180], atol=0.02)
 
 
 def test_the_end_of_one_stream_is_not_the_end_of_all(run: Any, clip: Path, tmp_path: Path) -> None:
