@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from consumers.facts import SessionFact
 from consumers.layout import Layout
 from consumers.picture import Kit, Picture
-from consumers.rules.stitching import COAST_MS, Item, is_alike, match, may_be
+from consumers.rules.stitching import COAST_MS, Item, is_alike, is_called, match, may_be
 from consumers.rules.thresholds import Thresholds
 from consumers.rules.use import (
     FLICKER_MS,
@@ -21,6 +21,7 @@ from consumers.rules.use import (
     tell,
     update_if_due,
 )
+from consumers.view import Sighting
 from consumers.zones import distance_in_sizes, overlap
 from spotter.events import EndedBy
 
@@ -154,6 +155,8 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None:
         item.holder, item.holder_box, item.holder_moves = holder.track, holder.box, holder.moving
+        if not _is_kept(item, holder, turn.picture):
+            item.keeper = holder.track
     if not in_use:
         return
     if item.use is None:
@@ -170,6 +173,13 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     item.use.equipment = item.label
     see_used(item.use, now, found.score, turn.picture.camera)
     turn.add(update_if_due(item.use, now))
+
+
+def _is_kept(item: Item, holder: Sighting, picture: Picture) -> bool:
+    """Whether who has had it is still in reach of it."""
+    return holder.track == item.keeper or any(
+        person.track == item.keeper and overlap(reach, item.box) >= 0 for reach, person in picture.reaches
+    )
 
 
 def _weigh_down(votes: dict[str, float]) -> None:
@@ -211,7 +221,7 @@ def _settle(turn: _Turn) -> None:
     A tracker may begin a new track while it still shows the old one, or find the thing under a wrong label first. So
     a candidate takes over from an item that is lost now, and, when it would be a session, from one lost before.
     """
-    for item in turn.state.items:
+    for item in tuple(turn.state.items):
         use = item.use
         if use is None or use.session:
             continue
@@ -222,11 +232,14 @@ def _settle(turn: _Turn) -> None:
                 continue
             if item.home_at >= other.lost_at:
                 continue  # it lay in its rack when the other one was gone already
+            if use.started <= other.changed and not is_called(other, item.label):
+                continue  # both were really seen at once, and it was called otherwise
             distance = distance_in_sizes(other.box, item.box)
             if item.lost is None and may_be(
                 other, item.label, item.box, distance, item.holder, turn.picture, turn.layout.thresholds.reach
             ):
                 _take_over(item, other)
+                turn.state.items.remove(other)  # it is the same thing: its track, should it come back, is this one's
                 break
         use = item.use
         if use is None or use.session or item.lost is not None or not _is_apart(turn, item, due=due):

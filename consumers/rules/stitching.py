@@ -44,7 +44,9 @@ class Item:
     lost: int | None = None
     """Watched milliseconds since it was last seen; None while it is in the newest picture."""
     holder: str | None = None
-    """Track of the person who was last in reach of it."""
+    """Track of the person in reach who overlapped it most when it was last seen."""
+    keeper: str | None = None
+    """Track of the person who has been in reach of it without a break, whoever else came by."""
     holder_box: Box | None = None
     holder_moves: bool = False
     former: dict[str, int] = field(default_factory=dict)
@@ -90,7 +92,14 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
             if found.track not in item.former and may_be(
                 item, found.label, found.box, distance, holder, picture, reach
             ):
-                order = (shown is not None, distance > SAME_SIZES, item.label != found.label, distance, position)
+                order = (
+                    shown is not None,
+                    item.use is not None and not item.use.session,  # what may be nothing
+                    distance > SAME_SIZES,
+                    item.label != found.label,
+                    distance,
+                    position,
+                )
                 pairs.append((order, item.track, found))
     pairs.sort(key=lambda pair: pair[:2])  # what is not shown goes first, and what is in the very place
     placed: set[str] = set()
@@ -134,11 +143,16 @@ def may_be(
     """
     if item.home and not item.moving and item.use is not None and item.use.session and distance > SAME_SIZES:
         return False  # it was returned: what is taken from the rack next has a use of its own
-    if item.votes.get(label, 0.0) < CALLED_SHARE * sum(item.votes.values()):
+    if not is_called(item, label):
         if not is_alike(item.box, box) or (item.lost or 0) > FLICKER_MS:
             return False
         return distance <= SAME_SIZES or (item.in_use and _with_holder(item, box, holder, picture, reach))
     return distance <= NEAR_SIZES or _with_holder(item, box, holder, picture, reach)
+
+
+def is_called(item: Item, label: str) -> bool:
+    """Whether a label is one of those that the item is known by."""
+    return item.votes.get(label, 0.0) >= CALLED_SHARE * sum(item.votes.values())
 
 
 def is_alike(one: Box, other: Box) -> bool:
@@ -149,13 +163,17 @@ def is_alike(one: Box, other: Box) -> bool:
 def _with_holder(item: Item, box: Box, holder: str | None, picture: Picture, reach: float) -> bool:
     """Whether a box is in reach of who had the item: by track or, that one gone too, at the place they had.
 
-    `holder` is who overlaps the box most: while the item's own is in the picture, it has to be them.
+    `holder` is who overlaps the box most: while one who had the item is in the picture, it has to be them, or nobody
+    at the place that they have left just now, where they put it down.
     """
     if item.holder is None or item.holder_box is None:
         return False
-    for person in picture.people:
-        if person.track == item.holder:
-            if holder is not None and holder != item.holder:
-                return False
-            return overlap(grown(person.box, reach), box) >= 0
+    had = [person for person in picture.people if person.track in (item.holder, item.keeper)]
+    if had:
+        if holder is not None and holder not in (item.holder, item.keeper):
+            return False
+        if any(overlap(grown(person.box, reach), box) >= 0 for person in had):
+            return True
+        if (item.lost or 0) > COAST_MS:
+            return False
     return overlap(grown(item.holder_box, reach), box) >= 0
