@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
-from sqlalchemy import Row, Select, String, and_, cast, exists, func, or_, select
+from sqlalchemy import Select, String, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard.times import parse_local
@@ -113,11 +113,26 @@ def page(session: Session, wanted: SessionFilter, cursor: str | None, rows: int 
     return Page(found[:rows], _cursor(found[rows - 1]) if len(found) > rows else None)
 
 
-def every(session: Session, wanted: SessionFilter) -> Iterator[Row[Any]]:
-    """Columns of all sessions of a filter, however many, a batch in memory at a time; objects cost as much again."""
-    columns = statement(wanted).with_only_columns(*UsageSessionRow.__table__.columns)
-    for batch in session.execute(columns.execution_options(yield_per=_BATCH_ROWS)).partitions():
-        yield from batch
+def every(session: Session, wanted: SessionFilter) -> Iterator[Sequence[Any]]:
+    """What a file tells of all sessions of a filter, however many, in batches.
+
+    Each row: id, equipment, unit, zone, cameras as JSON, start, end, active seconds, confidence, why it ended. Objects
+    would cost several times as much.
+    """
+    row = UsageSessionRow
+    columns = statement(wanted).with_only_columns(
+        row.id,
+        row.equipment,
+        row.unit,
+        row.zone,
+        cast(row.cameras, String),
+        row.started_at,
+        row.ended_at,
+        row.active_seconds,
+        row.confidence,
+        row.ended_by,
+    )
+    yield from session.execute(columns.execution_options(yield_per=_BATCH_ROWS)).partitions()
 
 
 def known_equipment(session: Session, site: str, most: int = 200) -> list[str]:
