@@ -97,6 +97,7 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
                     item.use is not None and not item.use.session,  # what may be nothing
                     distance > SAME_SIZES,
                     item.label != found.label,
+                    item.in_use and found.home is not None and not found.moving,  # another one may lie there
                     distance,
                     position,
                 )
@@ -174,6 +175,6 @@ def _with_holder(item: Item, box: Box, holder: str | None, picture: Picture, rea
             return False
         if any(overlap(grown(person.box, reach), box) >= 0 for person in had):
             return True
-        if (item.lost or 0) > COAST_MS:
+        if not item.in_use or (item.lost or 0) > COAST_MS:
             return False
     return overlap(grown(item.holder_box, reach), box) >= 0

@@ -134,7 +134,7 @@ def test_parser_and_tracker_files_are_looked_into(folder: Path, installation: Pa
 
 
 def test_the_dry_run_finds_what_onnx_runtime_found(
-    folder: Path, installation: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, installation: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     from ..gst import gstreamer
 
@@ -148,7 +148,8 @@ def test_the_dry_run_finds_what_onnx_runtime_found(
         pytest.skip("expected.json is of other weights: python -m pipeline.doctor.expected")
     stand_ins.register()
     detector = Detector(weights_path(None), threads=1)
-    monkeypatch.setattr(stand_ins, "finders", [lambda image: detector.detect([image])[0]])
+    stand_ins.finders.append(lambda image: detector.detect([image])[0])
+    request.addfinalizer(stand_ins.finders.pop)
     monkeypatch.setitem(sys.modules, "pyds", strict_pyds.module())
     monkeypatch.setattr(model_file, "gpu_name", lambda number=0: "NVIDIA Stand-in")
     settings = settings_of(folder, installation)
