@@ -7,17 +7,16 @@ from datetime import date, datetime, timezone
 from apiflask import APIBlueprint
 from flask_babel import force_locale
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select
 
 from dashboard import api, database, floor
 from dashboard.api_access import LIMIT, PREFIX, who
 from dashboard.context import current
+from dashboard.equipment.query import running
 from dashboard.security import limiter
 from dashboard.times import local_day
 from dashboard.today import query
 from dashboard.today.words import say
 from spotter.catalog import Language
-from spotter.database.tables import UsageSessionRow
 
 bp = APIBlueprint("today_api", __name__, url_prefix=PREFIX, tag="Spotter")
 limiter.limit(LIMIT, key_func=who)(bp)
@@ -78,9 +77,7 @@ def today(asked: TodayQuery) -> TodayOut:
     site, day = context.settings.site, local_day(now, context.zone)
     stands = floor.read(opened.connection(), context.settings)
     found = query.read(opened, site, context.zone, stands, now)
-    row = UsageSessionRow
-    running = select(row.equipment, func.count()).where(row.site == site, row.ended_at.is_(None))
-    busy = dict(opened.execute(running.group_by(row.equipment)).all())
+    busy = running(opened, site)
     sums, usual = found.day.so_far(found.over), found.usual
     with force_locale(asked.language):
         said = [
