@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from models.cutouts import cut_from_boxes, read_cutouts
+from models.devices import devices_of
 from models.evaluation import evaluate_network, look, network_finder
 from models.export import export
 from models.journal import LOG, Journal, batch_picture, journal, read_log
@@ -88,7 +89,7 @@ def _train(
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
         cv2.setNumThreads(plan.threads)
-    _check_device(plan.device)
+    devices = devices_of(plan.device)
     network = transfer(start, data_set.labels, plan.seed)
     kept = _kept(settings, start, data_set)
     teacher = (read_network(settings.teacher) if settings.teacher else start) if kept else None
@@ -98,7 +99,7 @@ def _train(
     if teacher is not None and teacher.head.strides != network.head.strides:
         raise CheckpointError(f"training: {settings.teacher} has other strides than {settings.weights}; leave it out")
     _fit_anchors(network, data_set, plan, bool(kept))
-    _check_memory(network, plan)
+    _check_memory(network, plan, devices)
     mixer = _mixer(settings, data_set)
     trainer = Trainer(network, mixer, plan, teacher, lambda n: evaluate_network(n, data_set.val, plan.size), kept)
     if state is not None:
@@ -210,27 +211,16 @@ def _fit_anchors(network: YoloV5, data_set: DataSet, plan: TrainSettings, keepin
         network.head.anchors.copy_(torch.from_numpy(fitted / strides))
 
 
-def _check_device(name: str) -> None:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise TrainingError(f"training: no such device {name!r}; give cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(f"training: device {name!r}: torch sees no CUDA here; train with --device cpu")
-    if device.type not in ("cpu", "cuda"):
-        raise TrainingError(f"training: device {name!r} is not supported; give cpu, cuda or cuda:1")
-
-
-def _check_memory(network: YoloV5, plan: TrainSettings) -> None:
+def _check_memory(network: YoloV5, plan: TrainSettings, devices: Sequence[torch.device]) -> None:
     """Raise `TrainingError` with a batch that fits, where this one does not."""
-    free = free_bytes(torch.device(plan.device))
-    need = step_bytes(network, plan.batch, plan.size)
+    free = min((known for device in devices if (known := free_bytes(device)) is not None), default=None)
+    need = step_bytes(network, -(-plan.batch // len(devices)), plan.size)
     if free is None or need <= free:
         return
     one = step_bytes(network, 1, plan.size)
-    each = (need - one) / max(plan.batch - 1, 1)
+    each = step_bytes(network, 2, plan.size) - one
     fits = int((free - one) / max(each, 1)) + 1
-    mend = f"--batch {fits} fits" if fits >= 1 else "--img must be smaller"
+    mend = f"--batch {fits * len(devices)} fits" if fits >= 1 else "--img must be smaller"
     raise TrainingError(
         f"training: a step of {plan.batch} pictures of {plan.size} pixels needs about {need / 2**30:.1f} GB, "
         f"{free / 2**30:.1f} GB are free on {plan.device}; {mend}"

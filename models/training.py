@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.devices import Replica, devices_of, learn_together
 from models.metrics import Scores
 from models.mixing import Mixer
 from models.yolov5.loss import DetectionLoss, LossWeights
@@ -22,7 +24,6 @@ from spotter.errors import SpotterError
 
 BACKBONE_LAYERS = 10
 NECK_LAYERS = 24
-COMPOSERS = 1  # composing takes a quarter of a step's time
 BATCHES_AHEAD = 2
 KEPT_LABEL = "person"
 
@@ -56,7 +57,7 @@ class TrainSettings:
     threads: int | None = None
     """Of torch and OpenCV; where other work fills the machine, one is faster than several that wait for each other."""
     device: str = "cpu"
-    """As torch names it: `cpu`, `cuda`, `cuda:1`."""
+    """As torch names it: `cpu`, `cuda:1`; several, with commas, share each batch. `cuda`: every graphics card."""
     amp: bool = True
     """Mixed precision where the device has instructions for it: a third faster, and without them many times slower."""
     check_every: int = 5
@@ -80,11 +81,12 @@ class Epoch:
 class _Batches:
     """The batches of one epoch, composed ahead by threads; seed, epoch and number decide each picture."""
 
-    def __init__(self, mixer: Mixer, steps: int, batch: int, size: int, seed: tuple[int, int]) -> None:
+    def __init__(self, mixer: Mixer, steps: int, batch: int, size: int, seed: tuple[int, int], composers: int) -> None:
         self._mixer, self._steps, self._batch, self._size, self._seed = mixer, steps, batch, size, seed
+        self._composers = composers
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        with ThreadPoolExecutor(COMPOSERS) as pool:
+        with ThreadPoolExecutor(self._composers) as pool:
             ahead: deque[list[Future[tuple[Tensor, Tensor]]]] = deque()
             for step in range(self._steps):
                 ahead.append([pool.submit(self._one, step * self._batch + i) for i in range(self._batch)])
@@ -127,23 +129,23 @@ class Trainer:
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.network, self._mixer, self._evaluate = settings, network, mixer, evaluate
-        self._device = torch.device(settings.device)
+        first, *others = devices_of(settings.device)
         _freeze(network, settings.frozen_layers)
-        _channels_last(network.to(self._device))
-        self._teacher = teacher
-        self._shared: int = 0
-        self._taught_rows: list[int] = []
+        _channels_last(network.to(first))
+        shared, taught_rows = 0, list[int]()
         if teacher is not None:
-            _channels_last(teacher.eval().to(self._device))
+            _channels_last(teacher.eval().to(first))
             if _same_trunk(network, teacher, settings.frozen_layers):
-                self._shared = settings.frozen_layers
-            self._taught_rows = [*range(BOX_ROWS), *(BOX_ROWS + teacher.labels.index(label) for label in kept)]
+                shared = settings.frozen_layers
+            taught_rows = [*range(BOX_ROWS), *(BOX_ROWS + teacher.labels.index(label) for label in kept)]
         self.averaged = copy.deepcopy(network).eval()
         kept_classes = [network.labels.index(label) for label in kept] if teacher is not None else []
-        self._loss_of = DetectionLoss(network.head, settings.loss, kept_classes)
+        loss_of = DetectionLoss(network.head, settings.loss, kept_classes)
+        amp = settings.amp and mixed_precision_helps(first)
+        one = Replica(first, network, teacher, loss_of, settings.frozen_layers, shared, taught_rows, amp)
+        self._replicas = [one, *(one.on(device) for device in others)]
         self._optimiser = _optimiser(network, settings)
-        self._amp = settings.amp and mixed_precision_helps(self._device)
-        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._amp and self._device.type == "cuda")
+        self._scaler = torch.amp.GradScaler(first.type, enabled=amp and first.type == "cuda")
         self._steps_per_epoch = max(1, settings.pictures // settings.batch)
         self._epoch, self._best_epoch, self._top = 0, 0, -1.0
 
@@ -184,6 +186,8 @@ class Trainer:
         self.averaged.load_state_dict(state["averaged"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._scaler.load_state_dict(state["scaler"])
+        for replica in self._replicas[1:]:
+            replica.follow(self.network)
         epoch, best_epoch, top = state["progress"]
         self._epoch, self._best_epoch, self._top = int(epoch), int(best_epoch), float(top)
 
@@ -192,7 +196,9 @@ class Trainer:
         s = self.settings
         early = number <= s.early_share * s.epochs
         size = max(64, round(s.size * s.early_scale / 32) * 32) if early else s.size
-        return _Batches(self._mixer, self._steps_per_epoch, s.batch, size, (s.seed, number))
+        # A CPU's step takes four times as long as composing its pictures; a graphics card would wait for one thread.
+        composers = 1 if self._replicas[0].device.type == "cpu" else os.cpu_count() or 1
+        return _Batches(self._mixer, self._steps_per_epoch, s.batch, size, (s.seed, number), composers)
 
     def _last(self, number: int) -> bool:
         return number == self.settings.epochs
@@ -201,40 +207,27 @@ class Trainer:
         """The mean terms of the loss over one epoch."""
         s = self.settings
         step, total = (number - 1) * self._steps_per_epoch, s.epochs * self._steps_per_epoch
-        half = torch.float16 if self._device.type == "cuda" else torch.bfloat16
-        _train_mode(self.network)
+        for replica in self._replicas:
+            _train_mode(replica.network)
         sums: dict[str, float] = {}
         for images, targets in self.batches(number):
             _schedule(self._optimiser, step, total)
-            x = (images.to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self._device.type, half, enabled=self._amp):
-                with torch.no_grad():
-                    begun = self.network.trunk(x, s.frozen_layers)
-                raw = self.network.head(self.network.features(x, begun))
-                taught = self._teach(x, begun)
-            loss, terms = self._loss_of([y.float() for y in raw], targets.to(self._device), taught)
-            if not torch.isfinite(loss):
-                raise TrainingError(f"training: the loss became {loss.item()} in epoch {number}; lower the rates")
             self._optimiser.zero_grad()
-            torch.autograd.backward(self._scaler.scale(loss))
+            terms = learn_together(self._replicas, images, targets, self._scaler)
+            if not math.isfinite(loss := sum(terms.values())):
+                raise TrainingError(f"training: the loss became {loss} in epoch {number}; lower the rates")
             self._scaler.unscale_(self._optimiser)
             nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
             self._scaler.step(self._optimiser)
             self._scaler.update()
+            for replica in self._replicas[1:]:
+                replica.follow(self.network)
             step += 1
             _average(self.averaged, self.network, min(s.average_decay, (1 + step) / (10 + step)))
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
             advance()
         return {name: value / self._steps_per_epoch for name, value in sums.items()}
-
-    @torch.no_grad()
-    def _teach(self, x: Tensor, begun: list[Tensor]) -> list[Tensor] | None:
-        """The teacher's raw box, objectness and kept classes; `begun` are the frozen layers, perhaps shared."""
-        if self._teacher is None:
-            return None
-        raw = self._teacher.head(self._teacher.features(x, begun[: self._shared]))
-        return [y[..., self._taught_rows].float() for y in raw]
 
 
 def mixed_precision_helps(device: torch.device) -> bool:

@@ -27,7 +27,7 @@ from models.commands import FILE, FOLDER, need
 @click.option("--out", type=FOLDER, default=Path("runs/train"), show_default=True, help="Where the run is kept.")
 @click.option("--resume", type=FOLDER, metavar="RUN", help="Take up a stopped run with its own settings; no DATA.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
+@click.option("--device", default="cpu", show_default=True, help="cpu; cuda: all graphics cards; cuda:1 one.")
 @click.option("--threads", type=click.IntRange(1), help="One is fastest on a busy machine.")
 def train(
     data: Path | None,

@@ -13,6 +13,7 @@ pytest.importorskip("tensorboardX", reason="tensorboardX is not installed ([trai
 import cv2  # noqa: E402
 
 from models import runs  # noqa: E402
+from models.devices import DeviceError  # noqa: E402
 from models.journal import Journal, read_log  # noqa: E402
 from models.labels import DataError  # noqa: E402
 from models.networks import write_network  # noqa: E402
@@ -93,5 +94,5 @@ def test_classes_that_nobody_knows_cannot_be_kept(settings: runs.RunSettings) ->
 
 def test_a_device_that_is_not_there_is_refused(settings: runs.RunSettings) -> None:
     for device, cause in (("toaster", "no such device"), ("meta", "is not supported")):
-        with pytest.raises(TrainingError, match=cause):
+        with pytest.raises(DeviceError, match=cause):
             runs.run(settings, **QUICK, device=device)

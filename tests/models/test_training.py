@@ -94,6 +94,27 @@ def test_training_lowers_the_loss_and_a_seed_repeats_it(
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
+def test_several_devices_learn_from_their_shares_what_one_learns_from_the_whole(samples: list[Sample]) -> None:
+    """Two that are both this CPU, for want of graphics cards."""
+    mixer = Mixer(LABELS, samples, [], [], [])
+    start = YoloV5(LABELS)
+    _settle(start, mixer)
+    trainer = Trainer(copy.deepcopy(start), mixer, replace(QUICK, epochs=1, pictures=8, device="cpu,cpu", amp=False))
+    images, targets = next(iter(trainer.batches(1)))
+    alone = start.eval()
+    for part in (0, 4):
+        own = targets[(targets[:, 0] >= part) & (targets[:, 0] < part + 4)] - torch.tensor([part, 0, 0, 0, 0, 0])
+        raw = alone.head(alone.features(images[part : part + 4].float() / 255))
+        loss, _ = DetectionLoss(alone.head, QUICK.loss, [])(raw, own)
+        (loss / 2).backward()
+    torch.nn.utils.clip_grad_norm_(alone.parameters(), 10.0)
+    assert len(list(trainer.run())) == 1
+    for one, own in zip(alone.parameters(), trainer.network.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, one.grad, rtol=1e-3, atol=1e-5)
+    for one, own in zip(trainer._replicas[1].network.parameters(), trainer.network.parameters(), strict=True):
+        torch.testing.assert_close(one, own)
+
+
 def test_a_run_taken_up_again_goes_on_as_if_it_had_never_stopped(
     samples: list[Sample], whole_run: tuple[list[Epoch], YoloV5]
 ) -> None:
