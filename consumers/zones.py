@@ -96,8 +96,7 @@ class CameraZones:
         """The zones that a point is in, in the order in which they are given."""
         if not self.grid:
             return ()
-        column, row = int(x * GRID), int(y * GRID)
-        names, edged = self.grid[(row if row < GRID else GRID - 1) * GRID + (column if column < GRID else GRID - 1)]
+        names, edged = self.grid[int(y * GRID) * (GRID + 1) + int(x * GRID)]
         if not edged:
             return names
         return tuple([name for name, polygon in edged if polygon is None or polygon.contains((x, y))])
@@ -133,11 +132,11 @@ class CameraZones:
 
 
 def _grid(polygons: dict[str, Polygon]) -> tuple[Cell, ...]:
-    """The cells of the grid, row by row."""
+    """The cells of the grid, row by row; the last ones answer for points on the right and lower edge."""
     cells: list[Cell] = []
     half = 0.5 / GRID
-    for row in range(GRID):
-        for column in range(GRID):
+    for row in range(GRID + 1):
+        for column in range(GRID + 1):
             middle = x, y = (column + 0.5) / GRID, (row + 0.5) / GRID
             asked: list[tuple[str, Polygon | None]] = []
             for name, polygon in polygons.items():

@@ -215,8 +215,11 @@ def _outside(picture: Picture) -> dict[str, dict[str, int]]:
     for kit in picture.kit:
         if kit.home is None:
             zone = kit.zones[0] if kit.zones else ""
-            zones = outside.setdefault(kit.label, {})
-            zones[zone] = zones.get(zone, 0) + 1
+            zones = outside.get(kit.label)
+            if zones is None:
+                outside[kit.label] = {zone: 1}
+            else:
+                zones[zone] = zones.get(zone, 0) + 1
     return outside
 
 

@@ -85,6 +85,10 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
         for spot in state.spots:
             spot.settled = spot.attended = False
     lying = [kit for kit in picture.kit if not kit.moving and kit.home is None]
+    if _are_as_before(state.spots, lying):  # nearly always
+        for spot, kit in zip(state.spots, lying, strict=True):
+            changed = _rest(spot, kit, picture, watched, layout) or changed
+        return changed
     places = _matched(state.spots, lying)
     kept = []
     for position, spot in enumerate(state.spots):
@@ -137,6 +141,16 @@ def tell(cameras: dict[str, RestState], alerts: Alerts, place: str, now: int, la
         if alert.kind in ("left_out", "walkway") and key not in keys:
             facts += clear(alerts, alert.kind, alert.subject, now, f"{alert.equipment} does not lie there any more")
     return facts
+
+
+def _are_as_before(spots: list[Spot], lying: list[Kit]) -> bool:
+    """Whether the very tracks are shown that the spots had, each in its place."""
+    if len(spots) != len(lying):
+        return False
+    for spot, kit in zip(spots, lying, strict=True):
+        if spot.track != kit.track or distance_in_sizes(spot.box, kit.box) > SAME_SIZES:
+            return False
+    return True
 
 
 def _matched(spots: list[Spot], lying: list[Kit]) -> dict[int, Kit]:
