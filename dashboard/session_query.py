@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
-from sqlalchemy import Select, String, and_, cast, exists, func, or_, select
+from sqlalchemy import Connection, DateTime, Select, String, and_, cast, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from dashboard.times import parse_local
@@ -113,26 +113,26 @@ def page(session: Session, wanted: SessionFilter, cursor: str | None, rows: int 
     return Page(found[:rows], _cursor(found[rows - 1]) if len(found) > rows else None)
 
 
-def every(session: Session, wanted: SessionFilter) -> Iterator[Sequence[Any]]:
+def every(connection: Connection, wanted: SessionFilter) -> Iterator[Sequence[Any]]:
     """What a file tells of all sessions of a filter, however many, in batches.
 
     Each row: id, equipment, unit, zone, cameras as JSON, start, end, active seconds, confidence, why it ended. Objects
-    would cost several times as much.
+    would cost several times as much, and so would times: they are as the driver gives them, SQLite's without a zone.
     """
-    row = UsageSessionRow
+    row, moment = UsageSessionRow, DateTime(timezone=True)
     columns = statement(wanted).with_only_columns(
         row.id,
         row.equipment,
         row.unit,
         row.zone,
         cast(row.cameras, String),
-        row.started_at,
-        row.ended_at,
+        type_coerce(row.started_at, moment),
+        type_coerce(row.ended_at, moment),
         row.active_seconds,
         row.confidence,
         row.ended_by,
     )
-    yield from session.execute(columns.execution_options(yield_per=_BATCH_ROWS)).partitions()
+    yield from connection.execute(columns.execution_options(yield_per=_BATCH_ROWS)).partitions()
 
 
 def known_equipment(session: Session, site: str, most: int = 200) -> list[str]:

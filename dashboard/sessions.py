@@ -125,8 +125,8 @@ def _csv_lines(context: Context, wanted: SessionFilter, now: datetime) -> Iterat
     zone = context.zone
     head = _csv_line(CSV_COLUMNS) + "\r\n"
     places: dict[tuple[str, str | None, str | None, str], str] = {}
-    with Session(context.engine) as opened:
-        for batch in every(opened, wanted):
+    with context.engine.connect() as connection:
+        for batch in every(connection, wanted):
             lines, head = [head], ""
             for session, equipment, unit, zone_name, cameras, started, ended, active, confidence, ended_by in batch:
                 place = places.get((equipment, unit, zone_name, cameras))
@@ -134,14 +134,20 @@ def _csv_lines(context: Context, wanted: SessionFilter, now: datetime) -> Iterat
                     cells = (equipment, context.catalog.name(equipment), unit, zone_name, " ".join(json.loads(cameras)))
                     place = _csv_line([safe_cell(value) for value in cells])
                     places[equipment, unit, zone_name, cameras] = place
-                begin = started.astimezone(zone).isoformat(timespec="seconds")
-                end = ended.astimezone(zone).isoformat(timespec="seconds") if ended else ""
-                seconds = seconds_between(started, ended or now)
+                began, over = _aware(started), _aware(ended) if ended else now
+                begin = began.astimezone(zone).isoformat(timespec="seconds")
+                end = over.astimezone(zone).isoformat(timespec="seconds") if ended else ""
+                seconds = seconds_between(began, over)
                 lines.append(
                     f"{session},{place},{begin},{end},{seconds:.1f},{active:.1f},{confidence:.2f},{ended_by or ''}\r\n"
                 )
             yield "".join(lines)
     yield head
+
+
+def _aware(moment: datetime) -> datetime:
+    """A time as the driver gives it: SQLite's are UTC, and do not say so."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _csv_line(cells: Iterable[str]) -> str:

@@ -76,7 +76,7 @@ class UsageSessionRow(Base):
     """The last moment at which use was seen, as told of, or `ended_at`; null in rows of before 0003."""
 
     __table_args__ = (
-        Index("ix_usage_sessions_site_started_at", "site", "started_at"),
+        Index("ix_usage_sessions_site_times", "site", "started_at", "ended_at"),
         Index("ix_usage_sessions_site_equipment_started_at", "site", "equipment", "started_at"),
         Index(  # what is in use now, asked by every open page, must not cost a walk through the past
             "ix_usage_sessions_open",
