@@ -59,8 +59,8 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     data_set = _read_data(settings)
     # A start that knows these labels already is continued: gently, and at full size from the first picture on.
     continued = {"rate": CONTINUED_RATE, "early_share": 0.0} if start.labels == data_set.labels else {}
-    chosen = {"pictures": len(data_set.train), **continued, **training}
-    plan = TrainSettings(**{name: value for name, value in chosen.items() if value is not None})
+    given = {name: value for name, value in training.items() if value is not None}
+    plan = TrainSettings(**{"pictures": len(data_set.train), **continued, **given})
     settings.out.mkdir(parents=True, exist_ok=True)
     _write_settings(settings, plan)
     (settings.out / LOG).write_text("", encoding="utf-8")

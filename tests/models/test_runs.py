@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed ([train] extra)")
@@ -46,7 +47,8 @@ def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_end(
     settings: runs.RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = runs.RunSettings(settings.data, settings.weights, tmp_path / "whole")
-    runs.run(whole, **QUICK)
+    runs.run(whole, **QUICK, pictures=None)  # as the command gives what was left out: as many as there are
+    assert yaml.safe_load((whole.out / runs.SETTINGS).read_text())["training"]["pictures"] == 2
     tell = Journal.tell
 
     def interrupted(self: Journal, epoch: Epoch) -> None:
