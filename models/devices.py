@@ -99,6 +99,7 @@ def learn_together(
     if len(replicas) == 1:
         return replicas[0].learn(images, targets, 1.0, scaler)
     shares = list(_shares(images, targets, len(replicas)))
+    scaler.scale(torch.zeros((), device=replicas[0].device))  # prepared at its first use: not by threads at once
     with ThreadPoolExecutor(len(replicas)) as pool:
         jobs = [
             pool.submit(replica.learn, own, rows, len(own) / len(images), scaler)
