@@ -153,6 +153,13 @@ class PydsBackend:
                 self._unmap(address, place)
 
 
+SERVICE_MAKER_FRAME = frozenset(
+    {"pad_index", "frame_number", "buffer_pts", "ntp_timestamp", "source_width", "source_height", "object_items"}
+)
+SERVICE_MAKER_OBJECT = frozenset({"object_id", "class_id", "confidence", "rect_params"})
+"""What the back end below reads of a frame and of an object: the doctor looks for it."""
+
+
 class ServiceMakerBackend:
     """NVIDIA's pyservicemaker: DeepStream 9.x. `batch` is the metadata that an operator is given."""
 

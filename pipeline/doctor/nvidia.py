@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import yaml
 from pipeline.deepstream import configs
 from pipeline.deepstream.graph import build, wants_new_mux
 from pipeline.deepstream.listed import VERSIONS, list_name, properties
+from pipeline.deepstream.metadata import SERVICE_MAKER_FRAME, SERVICE_MAKER_OBJECT
 from pipeline.deepstream.model_file import engine_folder, gpu_name, is_jetson, prepare, tensorrt_version
 from pipeline.deepstream.running import gstreamer
 from pipeline.doctor.findings import Row
@@ -24,6 +27,12 @@ from spotter.settings import Settings
 
 PYDS_OF = {"7.1": "1.2.0", "8.0": "1.2.2"}
 """Which pyds fits which DeepStream; from 9.0 on it is built for it."""
+
+_CLASSES = """
+import json, pyservicemaker
+print(json.dumps([dir(one) for one in vars(pyservicemaker).values() if isinstance(one, type)]))
+"""
+"""Run by itself: bindings of another version may end the process that loads them."""
 
 _TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 _SAMPLE_TRACKER = Path("samples/configs/deepstream-app/config_tracker_NvSORT.yml")
@@ -70,6 +79,8 @@ def versions(settings: Settings) -> Iterator[Row]:
     else:
         yield Row("TensorRT", "fine", tensorrt)
     yield _pyds(version)
+    if importlib.util.find_spec("pyservicemaker") is not None:
+        yield _service_maker()
 
 
 def _pyds(version: str | None) -> Row:
@@ -86,6 +97,24 @@ def _pyds(version: str | None) -> Row:
         mend = f"install pyds {wanted}: another one reads wrong fields without a word"
         return Row("pyds", "failed", f"{own}, but DeepStream {version} needs {wanted}", mend)
     return Row("pyds", "fine", own)
+
+
+def _service_maker() -> Row:
+    """Whether the bindings of DeepStream 9 have what our back end for them reads; the engine itself reads by pyds."""
+    command = [sys.executable, "-c", _CLASSES]
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if asked.returncode:
+        why = asked.stderr.strip().splitlines()[-1:] or ["it ends without a word"]
+        return Row("pyservicemaker", "warning", why[0], "send the report; the engine does not need it")
+    classes = [set(names) for names in json.loads(asked.stdout)]
+    nearest = [
+        min((wanted - own for own in classes), key=len, default=wanted)
+        for wanted in (frozenset({"handle_metadata"}), SERVICE_MAKER_FRAME, SERVICE_MAKER_OBJECT)
+    ]
+    if lacking := sorted(name for names in nearest for name in names):
+        detail = f"none of its classes has {', '.join(lacking)}"
+        return Row("pyservicemaker", "warning", detail, "send the report; the engine does not need it")
+    return Row("pyservicemaker", "fine", "has all fields that our back end for it reads")
 
 
 def elements(settings: Settings) -> Iterator[Row]:

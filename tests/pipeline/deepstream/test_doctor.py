@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.deepstream import configs, model_file, strict_pyds
+from pipeline.deepstream.metadata import SERVICE_MAKER_FRAME, SERVICE_MAKER_OBJECT
 from pipeline.doctor import dry_run, machine, nvidia
 from pipeline.doctor.cli import doctor, examine
 from pipeline.doctor.findings import Row, look
@@ -118,6 +119,27 @@ def test_versions_that_do_not_fit_are_told(folder: Path, installation: Path, mon
     assert rows["DeepStream"].detail == "7.1"
     assert rows["pyds"].state == "failed"
     assert "needs 1.2.0" in rows["pyds"].detail
+
+
+def test_the_bindings_of_deepstream_9_are_searched_for_what_is_read(
+    folder: Path, installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = folder / "pyservicemaker.py"
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    def told(names: set[str]) -> Row:
+        fields = "".join(f"    {name} = None\n" for name in names)
+        module.write_text(f"class Operator:\n    handle_metadata = None\n\nclass Item:\n{fields}")
+        return by_subject(list(nvidia.versions(settings_of(folder, installation))))["pyservicemaker"]
+
+    every = SERVICE_MAKER_FRAME | SERVICE_MAKER_OBJECT
+    assert told(set(every)).state == "fine"
+    lacking = told(every - {"object_id", "buffer_pts"})
+    assert (lacking.state, lacking.detail) == ("warning", "none of its classes has buffer_pts, object_id")
+    module.write_text("raise ImportError('libnvds_meta.so is not there')")
+    row = by_subject(list(nvidia.versions(settings_of(folder, installation))))["pyservicemaker"]
+    assert row.detail == "ImportError: libnvds_meta.so is not there"
 
 
 def test_parser_and_tracker_files_are_looked_into(folder: Path, installation: Path) -> None:
