@@ -31,7 +31,7 @@ class DeepStreamFeeds:
         detector = ColourDetector()
         patch.setitem(sys.modules, "pyds", strict_pyds.module())
         patch.delenv("USE_NEW_NVSTREAMMUX", raising=False)
-        patch.setattr(stand_ins, "finders", [lambda image: detector.find([image])[0]])
+        stand_ins.finders.append(lambda image: detector.find([image])[0])
         write_weights(folder / "model.onnx")
         self._engine = DeepStreamEngine(settings_of(folder, '  rack: {uri: "rtsp://127.0.0.1:1/x"}', max_cameras=7))
         self._engine.start([])
@@ -60,3 +60,4 @@ class DeepStreamFeeds:
         for lane in self._lanes:
             lane.feed.stop()  # type: ignore[attr-defined]
         self._engine.stop(5)
+        stand_ins.finders.pop()
