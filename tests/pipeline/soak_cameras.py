@@ -36,8 +36,8 @@ WARM_SECONDS = 180.0
 
 TURN_SECONDS, AWAY_SECONDS, BACK_SECONDS, LOOK_SECONDS = 16.0, 7.0, 10.0, 2.0
 GROWTH_MIB = 32.0
-"""By so much the least that is held may rise from the first third to the last: what a camera that comes back takes for
-a while is given back, and what leaks is not."""
+"""By so much the least and the median that are held may rise from the first third to the last. A single look says
+little: it may fall on one of the minutes in which tens of MiB more are held."""
 
 LEAST_SHARE = 0.9
 """Of the pictures a camera sends must come, in the median look at all that are not away."""
@@ -141,13 +141,15 @@ def test_eight_cameras_for_ten_minutes(tmp_path: Path, mosquitto: Mosquitto) -> 
                 memory.append(looks.memory_mib)
         assert warm is not None
         third = len(memory) // 3
-        grown = min(memory[-third:]) - min(memory[:third])
+        grown, drift = (of(memory[-third:]) - of(memory[:third]) for of in (min, statistics.median))
         share = statistics.median(shares)
         files, threads = looks.files - warm[0], looks.threads - warm[1]
         print(f"since it was warm: {files} files, {threads} threads; of memory it held {min(memory):.0f} to", end=" ")
-        print(f"{max(memory):.0f} MiB, the least in the last third {grown:+.1f} beside that in the first")
+        print(
+            f"{max(memory):.0f} MiB, from the first third to the last the least {grown:+.1f}, the median {drift:+.1f}"
+        )
         print(f"the slowest camera gave {share:.3f} of its frames (median); the lost were back in {worst_back:.1f} s")
-        assert grown < GROWTH_MIB
+        assert max(grown, drift) < GROWTH_MIB
         assert files < CAMERAS
         assert threads < 4 * CAMERAS
         assert share > LEAST_SHARE
