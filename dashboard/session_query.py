@@ -11,8 +11,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
-from sqlalchemy import Connection, DateTime, Select, String, and_, cast, exists, func, or_, select, type_coerce
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dashboard.times import parse_local
 from spotter.database.tables import ReviewRow, UsageSessionRow
@@ -116,18 +129,23 @@ def page(session: Session, wanted: SessionFilter, cursor: str | None, rows: int 
 def every(connection: Connection, wanted: SessionFilter) -> Iterator[Sequence[Any]]:
     """What a file tells of all sessions of a filter, however many, in batches.
 
-    Each row: id, equipment, unit, zone, cameras as JSON, start, end, active seconds, confidence, why it ended. Objects
-    would cost several times as much, and so would times: they are as the driver gives them, SQLite's without a zone.
+    Each row: id, equipment, unit, zone, cameras as JSON, start, end, active seconds, confidence, why it ended. Times
+    are UTC and do not say so. Objects, and times with a zone, would cost several times as much.
     """
-    row, moment = UsageSessionRow, DateTime(timezone=True)
+    row = UsageSessionRow
+
+    def moment(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+        is_utc = connection.dialect.name == "sqlite"
+        return type_coerce(column, DateTime()) if is_utc else func.timezone("UTC", column, type_=DateTime())
+
     columns = statement(wanted).with_only_columns(
         row.id,
         row.equipment,
         row.unit,
         row.zone,
         cast(row.cameras, String),
-        type_coerce(row.started_at, moment),
-        type_coerce(row.ended_at, moment),
+        moment(row.started_at),
+        moment(row.ended_at),
         row.active_seconds,
         row.confidence,
         row.ended_by,

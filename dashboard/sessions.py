@@ -21,7 +21,7 @@ from dashboard import database, timeline
 from dashboard.context import Context, current
 from dashboard.language import chosen, mark
 from dashboard.session_query import SessionFilter, every, known_equipment, page, read_filter, statement
-from dashboard.times import day_start, length, local_day, spoken_day, weekday
+from dashboard.times import day_start, iso_texts, length, local_day, spoken_day, weekday
 from spotter.database.corrections import reviews
 from spotter.database.figure_tables import UnitHourRow
 from spotter.database.tables import UsageSessionRow
@@ -122,32 +122,26 @@ def safe_cell(value: object) -> str:
 
 def _csv_lines(context: Context, wanted: SessionFilter, now: datetime) -> Iterator[str]:
     """The file, some hundred lines at a time; only what people have named needs the care of `csv`."""
-    zone = context.zone
+    local, now = iso_texts(context.zone), now.astimezone(timezone.utc).replace(tzinfo=None)
     head = _csv_line(CSV_COLUMNS) + "\r\n"
     places: dict[tuple[str, str | None, str | None, str], str] = {}
     with context.engine.connect() as connection:
         for batch in every(connection, wanted):
             lines, head = [head], ""
-            for session, equipment, unit, zone_name, cameras, started, ended, active, confidence, ended_by in batch:
-                place = places.get((equipment, unit, zone_name, cameras))
+            for session, equipment, unit, zone, cameras, began, ended, active, confidence, ended_by in batch:
+                place = places.get((equipment, unit, zone, cameras))
                 if place is None:
-                    cells = (equipment, context.catalog.name(equipment), unit, zone_name, " ".join(json.loads(cameras)))
+                    cells = (equipment, context.catalog.name(equipment), unit, zone, " ".join(json.loads(cameras)))
                     place = _csv_line([safe_cell(value) for value in cells])
-                    places[equipment, unit, zone_name, cameras] = place
-                began, over = _aware(started), _aware(ended) if ended else now
-                begin = began.astimezone(zone).isoformat(timespec="seconds")
-                end = over.astimezone(zone).isoformat(timespec="seconds") if ended else ""
-                seconds = seconds_between(began, over)
+                    places[equipment, unit, zone, cameras] = place
+                end = local(ended) if ended else ""
+                seconds = seconds_between(began, ended or now)
                 lines.append(
-                    f"{session},{place},{begin},{end},{seconds:.1f},{active:.1f},{confidence:.2f},{ended_by or ''}\r\n"
+                    f"{session},{place},{local(began)},{end},{seconds:.1f},{active:.1f},{confidence:.2f},"
+                    f"{ended_by or ''}\r\n"
                 )
             yield "".join(lines)
     yield head
-
-
-def _aware(moment: datetime) -> datetime:
-    """A time as the driver gives it: SQLite's are UTC, and do not say so."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _csv_line(cells: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -62,6 +63,25 @@ def length(seconds: float) -> str:
 def clock(moment: datetime, zone: ZoneInfo) -> str:
     """``18:04:10`` in the gym's zone."""
     return moment.astimezone(zone).strftime("%H:%M:%S")
+
+
+def iso_texts(zone: ZoneInfo) -> Callable[[datetime], str]:
+    """What turns UTC times that do not say so into ``2026-11-22T18:04:10+01:00``, for files of many rows.
+
+    The zone is asked once for each minute. Several times as fast as `astimezone` and `isoformat`, which it agrees with
+    wherever clocks change on a whole minute.
+    """
+    minutes: dict[tuple[int, int, int, int, int], tuple[str, str]] = {}
+
+    def text(moment: datetime) -> str:
+        minute = (moment.year, moment.month, moment.day, moment.hour, moment.minute)
+        parts = minutes.get(minute)
+        if parts is None:
+            local = datetime(*minute, tzinfo=timezone.utc).astimezone(zone).isoformat(timespec="seconds")
+            parts = minutes[minute] = local[:17], local[19:]
+        return f"{parts[0]}{moment.second:02}{parts[1]}"
+
+    return text
 
 
 def spoken_day(day: date, today: date) -> str:

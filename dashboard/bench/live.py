@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import json
 import os
 import platform
 import re
@@ -17,29 +16,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 import redis
 import yaml
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 from rich.console import Console
 from rich.progress import track
 from sqlalchemy.orm import Session
 
+from dashboard.bench.surroundings import START_SECONDS, change, redis_client
 from dashboard.people import tokens
-from spotter import redis_keys
 from spotter.database.engine import open_database
 from spotter.database.migrate import upgrade
 from spotter.embedded import servers
 from spotter.errors import ServerError
-from spotter.events import FramesPerSecond, Scene, SceneObject, Status
 
 SITE = "bench"
 GOAL_SECONDS = 1.0
-START_SECONDS = 30.0
 _SEEN = re.compile(rb'"camera": "cam-(\d+)".*?"id": "n(\d+)"')
 
 
@@ -131,7 +125,7 @@ def _served(folder: Path, cameras: int) -> Iterator[tuple[str, str, redis.Redis]
         _, token = tokens.issue(session, SITE, "bench", ["live:read"], None, "bench", datetime.now(timezone.utc))
         session.commit()
     engine.dispose()
-    client = redis.Redis.from_url(embedded.redis_url, retry=Retry(ConstantBackoff(0.1), 50))
+    client = redis_client(embedded)
     dashboard = [sys.executable, "-m", "spotter", "dashboard", "--config", str(folder / "gym.yaml"), "--port", "0"]
     log = folder / "log"
     with log.open("w") as output:
@@ -176,27 +170,12 @@ def _measure(pages: list[Page], client: redis.Redis, cameras: int, rate: float, 
     turns = int(seconds * rate * cameras)
     begin = time.monotonic()
     for turn in track(range(turns), "measuring", console=Console(stderr=True), transient=True):
-        _change(client, turn % cameras, len(ledger.made[turn % cameras]))
+        with client.pipeline(transaction=False) as commands:
+            change(commands, SITE, f"cam-{turn % cameras}", len(ledger.made[turn % cameras]))
+            commands.execute()
         ledger.made[turn % cameras].append(time.monotonic())
         listen(begin + (turn + 1) / (rate * cameras))
     listen(time.monotonic() + 2 * GOAL_SECONDS)
     for page in pages:
         page.socket.close()
     return ledger
-
-
-def _change(client: redis.Redis, camera: int, number: int) -> None:
-    """What ingest writes of a scene: ten people and things, of which one tells the change's number."""
-    name, now = f"cam-{camera}", datetime.now(timezone.utc)
-    shown: dict[str, Any] = {"score": 0.8, "box": (0.1, 0.1, 0.2, 0.4), "moving": True, "since": now}
-    objects = (
-        SceneObject(id=f"n{number}", label="kettlebell", **shown),
-        *(SceneObject(id=f"p{other}", label="person", **shown) for other in range(9)),
-    )
-    scene = Scene(site=SITE, camera=name, stream="B", seq=number, floor=0, time=now, frame=(1280, 720), objects=objects)
-    status = Status(state="online", time=now, fps=FramesPerSecond(captured=15, detected=5))
-    with client.pipeline(transaction=False) as commands:
-        commands.hset(redis_keys.live_status(SITE), name, status.to_json())
-        commands.hset(redis_keys.live_scenes(SITE), name, scene.to_json())
-        commands.publish(redis_keys.changes(SITE), json.dumps({"kind": "scene", "camera": name}))
-        commands.execute()

@@ -7,6 +7,7 @@ import uuid
 from bisect import bisect
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
+from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -119,7 +120,7 @@ def _sessions(
         begin + int((bisect(sums, at := chance.random() * passed) + at % 1) * HOUR_MS)
         for _ in range(round(count * scale))
     )
-    for started, following in zip(starts, [*starts[1:], end], strict=True):
+    for started, following in pairwise([*starts, end]):
         length = min(following - started - 1000, int(chance.lognormvariate(5.2, 0.6) * 1000))
         if length > 3000 and started + length < end:
             yield started, length

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from dashboard.sessions import CSV_COLUMNS
 from spotter.database.engine import open_database
 from spotter.database.migrate import upgrade
 from spotter.settings import Database, Settings
@@ -99,7 +100,10 @@ def test_sessions_filters_pages_and_figures(gym: Gym, signed_in: FlaskClient) ->
     assert len({one["session"] for one in first["sessions"] + second["sessions"]}) == 8
     assert second["next"] is None
     assert len(signed_in.get("/api/v1/sessions?camera=kiosk").get_json()["sessions"]) == 7
-    assert signed_in.get("/sessions.csv?camera=kiosk&equipment=kettlebell").text.count("\n") == 8
+    lines = signed_in.get("/sessions.csv?camera=kiosk&equipment=kettlebell").text.splitlines()
+    assert len(lines) == 8
+    started = datetime.fromisoformat(lines[1].split(",")[CSV_COLUMNS.index("started")])
+    assert started == (now - timedelta(hours=2)).replace(microsecond=0)
     kinds = {kind["equipment"]: kind for kind in signed_in.get("/api/v1/equipment").get_json()["equipment"]}
     assert kinds["treadmill"]["running"] == 1
     assert kinds["kettlebell"]["seconds"] == pytest.approx(4200, abs=1)

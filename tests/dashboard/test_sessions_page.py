@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from dashboard import timeline
 from dashboard.sessions import safe_cell
-from dashboard.times import day_start, length, parse_local
+from dashboard.times import day_start, iso_texts, length, parse_local
 
 from .gym import Gym
 
@@ -186,6 +186,16 @@ def test_local_times_on_days_when_the_clocks_change() -> None:
     whole = [parse_local("2026-10-25", BERLIN, end=end) for end in (False, True)]
     assert whole[1] - whole[0] == timedelta(hours=25)  # type: ignore[operator]
     assert day_start(date(2026, 3, 30), BERLIN) - day_start(date(2026, 3, 29), BERLIN) == timedelta(hours=23)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns", "UTC"])
+def test_times_in_files_are_those_of_the_zone(zone: str) -> None:
+    local, text = ZoneInfo(zone), iso_texts(ZoneInfo(zone))
+    begin = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for number in range(365 * 24):  # each in another minute and second of its hour; every change of the clocks
+        moment = begin + timedelta(hours=number, seconds=number * 617 % 3600, microseconds=999_999)
+        expected = moment.astimezone(local).isoformat(timespec="seconds")
+        assert text(moment.replace(tzinfo=None)) == expected
 
 
 @pytest.mark.parametrize(
