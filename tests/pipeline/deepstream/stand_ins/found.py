@@ -18,6 +18,7 @@ from .shared import (
     BATCHES_HELD,
     CLASSES,
     FPS,
+    PICTURES_HELD,
     GLib,
     Gst,
     GstBase,
@@ -74,7 +75,7 @@ class Infer(_Transform):
         mux = next(one for one in reversed(built) if isinstance(one, Muxer))
         frames = frames_of.pop(key)
         pictures_of[key] = [picture for _, _, picture in frames]
-        while len(pictures_of) > BATCHES_HELD:
+        while len(pictures_of) > PICTURES_HELD:
             pictures_of.pop(next(iter(pictures_of)), None)
         for (width, height, picture), meta in zip(frames, metas_of[key], strict=True):
             scale = np.array([mux.own["width"] / width, mux.own["height"] / height] * 2, dtype=float)

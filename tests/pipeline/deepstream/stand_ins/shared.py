@@ -42,6 +42,10 @@ metas_of: dict[int, list[dict[str, Any]]] = {}
 pictures_of: dict[int, list[np.ndarray]] = {}
 """Of the last batches, for nvvideoconvert."""
 
+PICTURES_HELD = 8
+"""Batches whose pictures are kept: more than the queues behind nvinfer hold. How many pictures a batch has, and with it
+what is held, depends on the load."""
+
 BATCHES_HELD = 64
 """A batch so old is long past the sink: its memory is used again."""
 
