@@ -142,7 +142,9 @@ def may_be(
     Of the same label: near where it was, or with the person who had it. Of another label, since a detector may change
     its mind about what a thing is: within a moment, of about its size, and in its very place or in the same hands.
     """
-    if item.home and not item.moving and item.use is not None and item.use.session and distance > SAME_SIZES:
+    use = item.use
+    rests = use is not None and use.session and use.idle > COAST_MS  # what is swung crosses a rack on the picture, too
+    if item.home and not item.moving and rests and distance > SAME_SIZES:
         return False  # it was returned: what is taken from the rack next has a use of its own
     if not is_called(item, label):
         if not is_alike(item.box, box) or (item.lost or 0) > FLICKER_MS:
