@@ -106,12 +106,11 @@ def bench_dashboard(sessions: int, rounds: int, database: str | None) -> None:
             year.build(engine, sessions, now, lambda share: progress.update(task, completed=share))
             click.echo(f"built in {time.monotonic() - began:.0f} s", err=True)
         count = year.built_sessions(engine)
-        client = surroundings.redis_client(embedded)
         app = create_app(settings, {"RATELIMIT_ENABLED": False})
         settle()  # as the server does
         try:
             with _slow_queries(attached(app).engine) as queries:
-                around.enter_context(surroundings.life(client, year.SITE, list(settings.cameras)))
+                around.enter_context(surroundings.life(embedded, year.SITE, list(settings.cameras)))
                 found = _ask_all(app, engine, now, rounds, progress)
         finally:
             attached(app).watcher.stop()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,26 +66,19 @@ def running(folder: Path) -> Iterator[EmbeddedServers]:
 
 
 @contextmanager
-def life(client: redis.Redis, site: str, cameras: Sequence[str]) -> Iterator[None]:
-    """A gym in which everything works: statuses, moving scenes, thoughts and proofs of life, once a second."""
-    ended = threading.Event()
+def life(embedded: EmbeddedServers, site: str, cameras: Sequence[str]) -> Iterator[None]:
+    """A gym in which everything works: statuses, moving scenes, thoughts and proofs of life, once a second.
 
-    def live() -> None:
-        number = 0
-        while True:
-            _live_on(client, site, cameras, number)
-            number += 1
-            if ended.wait(BEAT_SECONDS):
-                return
-
-    _live_on(client, site, cameras, 0)
-    thread = threading.Thread(target=live, name="life", daemon=True)
-    thread.start()
+    They come from a process of their own, as those of ingest and the usage worker do.
+    """
+    _live_on(redis_client(embedded), site, cameras, 0)
+    process = multiprocessing.get_context("spawn").Process(target=_live, args=(embedded, site, cameras), daemon=True)
+    process.start()
     try:
         yield
     finally:
-        ended.set()
-        thread.join()
+        process.terminate()
+        process.join()
 
 
 def change(commands: Any, site: str, camera: str, number: int) -> None:
@@ -102,6 +96,13 @@ def change(commands: Any, site: str, camera: str, number: int) -> None:
     commands.hset(redis_keys.live_status(site), camera, status.to_json())
     commands.hset(redis_keys.live_scenes(site), camera, scene.to_json())
     commands.publish(redis_keys.changes(site), json.dumps({"kind": "scene", "camera": camera}))
+
+
+def _live(embedded: EmbeddedServers, site: str, cameras: Sequence[str]) -> None:
+    client = redis_client(embedded)
+    for number in itertools.count(1):
+        _live_on(client, site, cameras, number)
+        time.sleep(BEAT_SECONDS)
 
 
 def _live_on(client: redis.Redis, site: str, cameras: Sequence[str], number: int) -> None:
