@@ -26,15 +26,16 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from dashboard import rights
 from dashboard.app import create_app
-from dashboard.bench import surroundings, year
+from dashboard.bench import changes, surroundings, year
 from dashboard.context import Context, attached
 from dashboard.labelling import sets
 from dashboard.labelling.sets import Box
 from dashboard.labelling.views import FOLDER
-from dashboard.people import invitations, sign_ins
+from dashboard.people import invitations, sign_ins, tokens
 from dashboard.server import settle
 from dashboard.users import NO_PASSWORD
 from spotter import settings as settings_module
@@ -56,7 +57,7 @@ LEFT_OUT = {
     "auth.setup": "a link that works once",
     "auth.logout": "would end the measurement",
 }
-"""What is not asked for, and why; nor is what changes something."""
+"""What is not asked for, and why; nor are the forms that change something, which do what the API's calls do."""
 
 PERSON = "bench"
 PICTURES = 80
@@ -134,21 +135,46 @@ def _settings(folder: Path, database: str | None) -> Settings:
 
 
 def _ask_all(app: Flask, engine: Engine, now: datetime, rounds: int, progress: Progress) -> list[Asked]:
-    """Each path some times, turn by turn, after once that is not counted."""
-    client = _owner(app, engine, now)
-    found = [Asked(path) for path in _paths(app, engine, now)]
+    """Each path some times, turn by turn, after once that is not counted, and then each call that changes something."""
+    client, programs = _owner(app, engine, now), app.test_client()
+    found: dict[str, Asked] = {}
+    paths = list(_paths(app, engine, now))
+    headers = {"Authorization": f"Bearer {_token(engine, now)}"}
+    with engine.connect() as connection:
+        sessions, alerts = changes.subjects(connection, rounds + 1)
+
+    def ask(name: str, path: str, body: dict[str, Any] | None, is_counted: bool) -> TestResponse:
+        began, used = time.perf_counter(), time.thread_time()
+        if body is None:
+            answer = client.get(path, headers={"Accept-Encoding": "identity"})
+        else:
+            answer = programs.post(path, json=body, headers=headers)
+        answer.get_data()
+        one = found.setdefault(name, Asked(name))
+        if is_counted:
+            one.seconds.append(time.perf_counter() - began)
+            one.processor_seconds.append(time.thread_time() - used)
+        answer.close()
+        if answer.status_code >= 400:
+            raise SpotterError(f"{name} was answered with {answer.status_code}: {answer.text[:300]}")
+        return answer
+
     for number in progress.track(range(rounds + 1), description="asking"):
-        for one in found:
-            began, used = time.perf_counter(), time.thread_time()
-            answer = client.get(one.path, headers={"Accept-Encoding": "identity"})
-            answer.get_data()
-            if number:
-                one.seconds.append(time.perf_counter() - began)
-                one.processor_seconds.append(time.thread_time() - used)
-            answer.close()
-            if answer.status_code >= 400:
-                raise SpotterError(f"GET {one.path} was answered with {answer.status_code}: it is not measured so")
-    return sorted(found, key=lambda one: -one.p95)
+        for path in paths:
+            ask(path, path, None, number > 0)
+        changes.change(
+            lambda route, path, body: ask(f"POST {route}", path, body, number > 0).get_json(),  # noqa: B023
+            sessions[number % len(sessions)],
+            alerts[number % len(alerts)],
+        )
+    return sorted(found.values(), key=lambda one: -one.p95)
+
+
+def _token(engine: Engine, now: datetime) -> str:
+    with Session(engine) as session:
+        _, token = tokens.issue(session, year.SITE, PERSON, list(rights.SCOPES), 1, PERSON, now)
+        session.commit()
+    return token
 
 
 def _owner(app: Flask, engine: Engine, now: datetime) -> FlaskClient:

@@ -60,8 +60,8 @@ def rebuild_rollups(config: Path, site: str | None) -> None:
                     known = layouts.newest(connection, name)
                     clocks = known.document.get("timezone", "UTC") if known is not None else settings.timezone
                     told = functools.partial(_show, progress, task)
-                    hours = rollups.rebuild(connection, name, ZoneInfo(clocks), told)
-                click.echo(f"{name}: {hours} hours counted again")
+                    days = rollups.rebuild(connection, name, ZoneInfo(clocks), told)
+                click.echo(f"{name}: {days} days counted again")
     except OperationalError as error:
         raise explain(error, engine) from error
     finally:

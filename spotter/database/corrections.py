@@ -19,8 +19,10 @@ from sqlalchemy.orm import Session
 
 from spotter.database import rollups
 from spotter.database.alerts import MOST_BY
+from spotter.database.rollups import SessionSpan, UnitKey
 from spotter.database.tables import CorrectionRow, ReviewRow, UsageSessionRow
 from spotter.errors import SpotterError
+from spotter.moments import to_ms
 
 Kind = Literal["relabel", "discard", "merge", "split"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -76,9 +78,11 @@ class Editor:
         same = all(first[name] == second[name] for name in ("equipment", "unit", "zone"))
         if not same or first["id"] == second["id"] or first["started_at"] > second["started_at"]:
             raise CorrectionError("apart", "only a session and a later one of the same equipment and place are merged")
+        end = max(first["ended_at"], second["ended_at"])
+        if datetime.fromisoformat(end) - datetime.fromisoformat(first["started_at"]) > rollups.LONGEST_SESSION:
+            raise CorrectionError("apart", "a session can't be longer than a week")
         seconds = first["active_seconds"] + second["active_seconds"]
         sure = first["confidence"] * first["active_seconds"] + second["confidence"] * second["active_seconds"]
-        end = max(first["ended_at"], second["ended_at"])
         merged = {
             **first,
             "cameras": sorted({*first["cameras"], *second["cameras"]}),
@@ -180,13 +184,14 @@ class Editor:
         return int(done.inserted_primary_key[0])
 
     def _replace(self, old: Sequence[Stored], new: Sequence[Stored]) -> None:
-        """Rows for rows, and the figures of all hours that either touches."""
+        """Rows for rows, and the figures of both."""
         row = UsageSessionRow
-        self._connection.execute(delete(row).where(row.site == self._site, row.id.in_([one["id"] for one in old])))
+        if old:  # SQLite looks for nobody among all sessions
+            self._connection.execute(delete(row).where(row.site == self._site, row.id.in_([one["id"] for one in old])))
         if new:
             self._connection.execute(insert(row), [_row(stored) for stored in new])
-        moments = [datetime.fromisoformat(one[name]) for one in (*old, *new) for name in ("started_at", "ended_at")]
-        rollups.recompute(self._connection, self._site, self._zone, min(moments), max(moments))
+        spans = [[_span(stored) for stored in some] for some in (old, new)]
+        rollups.change(self._connection, self._site, self._zone, *spans)
 
 
 def fingerprint(session: Stored | UsageSessionRow) -> str:
@@ -215,6 +220,12 @@ def reviews(connection: Connection, sessions: Sequence[str]) -> dict[str, Review
 def _stored(row: Any) -> Stored:
     values = {name: getattr(row, name) for name in _COLUMNS}
     return {**values, **{name: _text(values[name]) for name in _TIMES}}
+
+
+def _span(stored: Stored) -> SessionSpan:
+    key = UnitKey(stored["equipment"], stored["unit"] or "", stored["zone"] or "")
+    begin, end = (to_ms(datetime.fromisoformat(stored[name])) for name in ("started_at", "ended_at"))
+    return SessionSpan(key, begin, end, is_open=False)
 
 
 def _row(stored: Stored) -> dict[str, Any]:

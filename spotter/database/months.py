@@ -7,8 +7,8 @@ for a month once. Whatever changes a folded month afterwards folds it again, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from sqlalchemy import Connection, Date, delete, func, insert, literal, select
@@ -42,17 +42,22 @@ def folded(connection: Connection, site: str) -> frozenset[date]:
     return frozenset(connection.scalars(select(row.month).where(*of_site).distinct()))
 
 
-def fold(connection: Connection, site: str, touched: Iterable[date]) -> None:
-    """Bring the months in step after figures of some days have changed."""
+def fold(
+    connection: Connection, site: str, touched: Iterable[date], names: Collection[tuple[str, str]] | None = None
+) -> None:
+    """Bring the months in step after figures of some days have changed: those of `names` (scope, name), or all."""
     newest = _newest(connection, site)
     before = newest and _newest(connection, site, month_of(newest))
     if newest is None or before is None:
         return
     due = {month_of(day) for day in touched if month_of(day) < month_of(newest)}
+    some = {month for month in due if names is not None and _is_folded(connection, site, month)}
     if not _is_folded(connection, site, month_of(before)):
         due |= _over(connection, site, month_of(newest)) - folded(connection, site)
-    for month in sorted(due):
-        _fold(connection, site, month)
+    for month in sorted(due - some):
+        _fold(connection, site, month, None)
+    for month in sorted(some):
+        _fold(connection, site, month, names)
 
 
 def _newest(connection: Connection, site: str, before: date | None = None) -> date | None:
@@ -73,29 +78,51 @@ def _over(connection: Connection, site: str, before: date) -> set[date]:
     return {month_of(day) for day in connection.scalars(select(row.day).where(*of_site))}
 
 
-def _fold(connection: Connection, site: str, month: date) -> None:
-    hours, row = GroupHourRow, GroupMonthRow
-    connection.execute(delete(row).where(row.site == site, row.month == month))
+def _fold(connection: Connection, site: str, month: date, names: Collection[tuple[str, str]] | None) -> None:
     days = [month + timedelta(days=number) for number in range((next_month(month) - month).days)]
-    keys: list[Any] = [hours.site, hours.scope, hours.name, hours.weekday, hours.local_hour]
-    sums = [func.sum(getattr(hours, name)) for name in _SUMS]
+    if names is None:
+        for table in (GroupMonthRow, LengthMonthRow):
+            connection.execute(delete(table).where(table.site == site, table.month == month))
+        names = _names(connection, site, days)
+    else:
+        for table in (GroupMonthRow, LengthMonthRow):
+            for scope, name in names:
+                of_name = (table.site == site, table.scope == scope, table.name == name)
+                connection.execute(delete(table).where(*of_name, table.month == month))
+    for scope, name in names:
+        _sum_hours(connection, site, scope, name, month, days)
+        _sum_lengths(connection, site, scope, name, month, days)
+
+
+def _sum_hours(connection: Connection, site: str, scope: str, name: str, month: date, days: list[date]) -> None:
+    row, table = GroupHourRow, GroupMonthRow
+    keys: list[Any] = [row.site, row.scope, row.name, row.weekday, row.local_hour]
+    midnight = datetime.combine(month, datetime.min.time(), tzinfo=timezone.utc)
     query = (
-        select(*keys, literal(month, Date), *sums, func.max(hours.pieces))
-        .where(hours.site == site, hours.day.in_(days))
+        select(*keys, literal(month, Date), *(func.sum(getattr(row, name)) for name in _SUMS), func.max(row.pieces))
+        .where(
+            row.site == site,
+            row.scope == scope,
+            row.name == name,
+            row.hour > midnight - timedelta(days=1),  # one stretch of the key, with what belongs to other months
+            row.hour < midnight + timedelta(days=len(days) + 1),
+            row.day.in_(days),
+        )
         .group_by(*keys)
     )
     columns = ["site", "scope", "name", "weekday", "local_hour", "month", *_SUMS, "pieces"]
-    connection.execute(insert(row).from_select(columns, query))
-    lengths, total = SessionLengthRow, LengthMonthRow
-    connection.execute(delete(total).where(total.site == site, total.month == month))
-    for scope, name in _names(connection, site, days):
-        keys = [lengths.site, lengths.scope, lengths.name, lengths.step]
-        counted = (
-            select(*keys, literal(month, Date), func.sum(lengths.sessions))
-            .where(lengths.site == site, lengths.scope == scope, lengths.name == name, lengths.day.in_(days))
-            .group_by(*keys)
-        )
-        connection.execute(insert(total).from_select(["site", "scope", "name", "step", "month", "sessions"], counted))
+    connection.execute(insert(table).from_select(columns, query))
+
+
+def _sum_lengths(connection: Connection, site: str, scope: str, name: str, month: date, days: list[date]) -> None:
+    row, table = SessionLengthRow, LengthMonthRow
+    keys = [row.site, row.scope, row.name, row.step]
+    query = (
+        select(*keys, literal(month, Date), func.sum(row.sessions))
+        .where(row.site == site, row.scope == scope, row.name == name, row.day.in_(days))
+        .group_by(*keys)
+    )
+    connection.execute(insert(table).from_select(["site", "scope", "name", "step", "month", "sessions"], query))
 
 
 def _names(connection: Connection, site: str, days: list[date]) -> list[tuple[str, str]]:

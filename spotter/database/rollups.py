@@ -2,14 +2,14 @@
 change, and all of it again.
 
 First-hand are `unit_hours` (but for its medians) and the queues of `group_hours`; the rest is derived, in the same
-transaction, for the hours that were touched. `recompute` is the way for whoever changes sessions after the fact.
+transaction, for the hours that were touched. `change` is the way for whoever changes sessions after the fact.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -87,17 +87,7 @@ class SessionSpan(NamedTuple):
 def add(connection: Connection, site: str, changes: FigureChanges) -> None:
     """Add what follows from scenes, and derive what follows from that."""
     begin_alone(connection, site)
-    rows = [
-        {
-            "site": site,
-            "hour": to_time(hour),
-            **key._asdict(),
-            **_calendar(hour, changes.zone),
-            **{name: getattr(amounts, name) for name in FIGURES},
-        }
-        for (hour, key), amounts in sorted(changes.units.items())
-    ]
-    _add(connection, UnitHourRow, rows, ("site", "hour", "equipment", "unit", "zone"), FIGURES[:-1])
+    _add_units(connection, site, changes.zone, changes.units)
     queues = [
         {**_group(site, scope, name, hour, changes.zone), "queue_ms": queue_ms}
         for (hour, scope, name), queue_ms in sorted(changes.queues.items())
@@ -113,76 +103,96 @@ def add(connection: Connection, site: str, changes: FigureChanges) -> None:
         _count_length(lengths, site, key, begin, length, changes.zone)
     _add_lengths(connection, site, lengths)
     hours = {hour for hour, _ in changes.units} | {hour for hour, _, _ in changes.queues}
-    if hours:
-        derive(connection, site, hours, changes.zone)
     begun = {hour_of(begin, changes.zone) for _, begin, _ in changes.ended}
+    if hours and derive(connection, site, hours, changes.zone):
+        begun |= hours
     _write_medians(connection, site, begun)
     if hours | begun:
         fold(connection, site, {local_hour(hour, changes.zone).day for hour in hours | begun})
 
 
-def derive(connection: Connection, site: str, hours: Iterable[int], zone: ZoneInfo) -> None:
-    """Make the rows of groups and days again that follow from `unit_hours` of some hours."""
+def change(
+    connection: Connection, site: str, zone: ZoneInfo, old: Iterable[SessionSpan], new: Iterable[SessionSpan]
+) -> None:
+    """Bring the figures in step with sessions that were changed after the fact, in the transaction of the change.
+
+    `usage_sessions` has the `new` ones in place of the `old` ones already. Only what these touch is counted again, so
+    that a correction costs the same however much else was in use. Watched time and queues are left as they are.
+    """
+    begin_alone(connection, site)
+    units: dict[tuple[int, UnitKey], Amounts] = defaultdict(Amounts)
+    lengths: dict[tuple[str, str, date, int], int] = defaultdict(int)
+    begun = set()
+    for sign, spans in ((-1, old), (1, new)):
+        for span in spans:
+            for hour, ms in split_hours(span.begin, span.end, zone):
+                units[hour, span.key].in_use_ms += sign * ms
+            begun.add(hour_of(span.begin, zone))
+            units[hour_of(span.begin, zone), span.key].sessions += sign
+            if not span.is_open:
+                _count_length(lengths, site, span.key, span.begin, span.end - span.begin, zone, sign)
+    _add_units(connection, site, zone, units)
+    _add_lengths(connection, site, lengths)
+    keys, hours = {key for _, key in units}, {hour for hour, _ in units}
+    names = {name for key in keys for name in _names(site, key)}
+    days = {local_hour(hour, zone).day for hour in hours}
+    row = SessionLengthRow
+    for scope, name in names:
+        of_name = (row.site == site, row.scope == scope, row.name == name, row.day.in_(days))
+        connection.execute(delete(row).where(*of_name, row.sessions == 0))
+    if derive(connection, site, hours, zone):
+        _write_medians(connection, site, hours)
+    _write_medians(connection, site, begun, keys)
+    fold(connection, site, days, names)
+
+
+def derive(connection: Connection, site: str, hours: Iterable[int], zone: ZoneInfo) -> bool:
+    """Make the rows of groups and days again that follow from `unit_hours` of some hours.
+
+    Gives whether a unit has nothing left in one of them: then the medians of all these hours have to be written anew.
+    """
     hours = sorted(set(hours))
     times = [to_time(hour) for hour in hours]
     days = sorted({local_hour(hour, zone).day for hour in hours})
     row = UnitHourRow
     empty = [getattr(row, name) == 0 for name in FIGURES[:-1]]
-    if connection.execute(delete(row).where(row.site == site, row.hour.in_(times), *empty)).rowcount:
+    is_emptied = connection.execute(delete(row).where(row.site == site, row.hour.in_(times), *empty)).rowcount > 0
+    if is_emptied:
         _forget_derived(connection, site, times, days)
     of_hours = and_(row.site == site, row.hour.in_(times))
     _derive_group_hours(connection, "equipment", row.equipment, of_hours)
     _derive_group_hours(connection, "zone", row.zone, and_(of_hours, row.zone != ""))
     _derive_site_hours(connection, site, times, days)
     _derive_days(connection, site, days)
+    return is_emptied
 
 
-def recompute(connection: Connection, site: str, zone: ZoneInfo, begin: datetime, end: datetime) -> None:
-    """Count the sessions again of all hours that the time from `begin` to `end` touches, and what follows from them.
-
-    For whoever changes sessions after the fact, in the transaction of the change: give the time from the earliest
-    begin to the latest end, before or after the change. Watched time and queues are left as they are.
-    """
-    begin_alone(connection, site)
-    fold(connection, site, _recount(connection, site, zone, begin, end))
-
-
-def _recount(connection: Connection, site: str, zone: ZoneInfo, begin: datetime, end: datetime) -> list[date]:
-    """`recompute` but for the months; gives the days that were touched."""
-    first, last = hour_of(to_ms(begin), zone), hour_of(to_ms(end), zone)
-    hours = list(range(first, last + 1, HOUR_MS))
-    days = sorted({local_hour(hour, zone).day for hour in hours})
-    row = UnitHourRow
-    stop = to_time(last + HOUR_MS)
-    touched = (row.site == site, row.hour >= to_time(first), row.hour < stop)
+def _recount(connection: Connection, site: str, zone: ZoneInfo, day: date) -> None:
+    """Count the sessions of a local day again, but for its month; of its lengths nothing is there."""
+    begin, end = (datetime.combine(one, datetime.min.time(), tzinfo=zone) for one in (day, day + timedelta(days=1)))
+    hours, days, row = [hour for hour, _ in split_hours(to_ms(begin), to_ms(end), zone)], [day], UnitHourRow
+    first, last = hours[0], hours[-1]
+    touched = (row.site == site, row.hour >= to_time(first), row.hour <= to_time(last))
     connection.execute(update(row).where(*touched).values(in_use_ms=0, sessions=0, median_ms=None))
     amounts: dict[tuple[int, UnitKey], Amounts] = defaultdict(Amounts)
-    for span in sessions_in(connection, site, to_time(first), stop):
+    lengths: dict[tuple[str, str, date, int], int] = defaultdict(int)
+    for span in sessions_in(connection, site, begin, end):
         for hour, ms in split_hours(span.begin, span.end, zone):
             if first <= hour <= last:
                 amounts[hour, span.key].in_use_ms += ms
         if first <= hour_of(span.begin, zone) <= last:
             amounts[hour_of(span.begin, zone), span.key].sessions += 1
-    rows = [
-        {
-            "site": site,
-            "hour": to_time(hour),
-            **key._asdict(),
-            **_calendar(hour, zone),
-            **{name: getattr(counted, name) for name in FIGURES},
-        }
-        for (hour, key), counted in sorted(amounts.items())
-    ]
-    _add(connection, row, rows, ("site", "hour", "equipment", "unit", "zone"), FIGURES[:-1])
+            if not span.is_open:
+                _count_length(lengths, site, span.key, span.begin, span.end - span.begin, zone)
+    _add_units(connection, site, zone, amounts)
     _forget_derived(connection, site, [to_time(hour) for hour in hours], days)
     derive(connection, site, hours, zone)
     _write_medians(connection, site, hours)
-    _recount_lengths(connection, site, zone, days)
-    return days
+    _add_lengths(connection, site, lengths)
 
 
 def rebuild(connection: Connection, site: str, zone: ZoneInfo, told: Callable[[float], None] = lambda _: None) -> int:
-    """Make all figures of a site again from its sessions; gives how many hours. `told` hears the share that is done."""
+    """Make all figures of a site again from its sessions; gives how many days. `told` hears the share that is done."""
     row, sessions = UnitHourRow, UsageSessionRow
     bounds = [
         *connection.execute(select(func.min(row.hour), func.max(row.hour)).where(row.site == site)).one(),
@@ -198,16 +208,13 @@ def rebuild(connection: Connection, site: str, zone: ZoneInfo, told: Callable[[f
     connection.execute(delete(SessionLengthRow).where(SessionLengthRow.site == site))
     if not moments:
         return 0
-    touched: set[date] = set()
-    begin, end = hour_of(min(moments), zone), hour_of(max(moments), zone) + HOUR_MS
-    at = begin
-    while at < end:  # by whole days, so that a year of sessions is never in memory
-        until = min(at + 24 * HOUR_MS, end)
-        touched.update(_recount(connection, site, zone, to_time(at), to_time(until - 1)))
-        told((until - begin) / (end - begin))
-        at = until
-    fold(connection, site, touched)
-    return (end - begin) // HOUR_MS
+    day, last = (local_hour(hour_of(moment, zone), zone).day for moment in (min(moments), max(moments)))
+    days = [day + timedelta(days=number) for number in range((last - day).days + 1)]
+    for number, day in enumerate(days, 1):  # one by one, so that a year of sessions is never in memory
+        _recount(connection, site, zone, day)
+        told(number / len(days))
+    fold(connection, site, days)
+    return len(days)
 
 
 def sessions_in(connection: Connection, site: str, begin: datetime, end: datetime) -> Iterator[SessionSpan]:
@@ -228,6 +235,20 @@ def begin_alone(connection: Connection, site: str) -> None:
     """Let nobody else count this site's figures until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCKS, zlib.crc32(site.encode()) >> 1)))
+
+
+def _add_units(connection: Connection, site: str, zone: ZoneInfo, units: Mapping[tuple[int, UnitKey], Amounts]) -> None:
+    rows = [
+        {
+            "site": site,
+            "hour": to_time(hour),
+            **key._asdict(),
+            **_calendar(hour, zone),
+            **{name: getattr(amounts, name) for name in FIGURES},
+        }
+        for (hour, key), amounts in sorted(units.items())
+    ]
+    _add(connection, UnitHourRow, rows, ("site", "hour", "equipment", "unit", "zone"), FIGURES[:-1])
 
 
 def _add(connection: Connection, table: Any, rows: list[dict[str, Any]], key: tuple[str, ...], sums: Any) -> None:
@@ -337,32 +358,42 @@ def _derive_day(
     connection.execute(statement.on_conflict_do_update(index_elements=columns, set_=new))
 
 
-def _write_medians(connection: Connection, site: str, hours: Iterable[int]) -> None:
-    """The exact median length of the ended sessions that began in each hour."""
+def _write_medians(
+    connection: Connection, site: str, hours: Iterable[int], keys: Collection[UnitKey] | None = None
+) -> None:
+    """The exact median length of the ended sessions that began in each hour; of `keys`, or of all that have any."""
     row, unit_row, group_row = UsageSessionRow, UnitHourRow, GroupHourRow
     for hour in sorted(set(hours)):
         begin, end = to_time(hour), to_time(hour + HOUR_MS)
         query = select(row.equipment, row.unit, row.zone, row.started_at, row.ended_at).where(
             row.site == site, row.started_at >= begin, row.started_at < end, row.ended_at.is_not(None)
         )
-        units: dict[UnitKey, list[int]] = defaultdict(list)
-        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        units: dict[UnitKey, list[int]] = {key: [] for key in keys or ()}
+        groups: dict[tuple[str, str], list[int]] = {
+            group: [] for key in units for group in _groups(site, key.equipment, key.zone)
+        }
+        is_limited = keys is not None
         for equipment, unit, zone, started, ended in connection.execute(query):
             length = to_ms(ended or started) - to_ms(started)
-            units[UnitKey(equipment, unit or "", zone or "")].append(length)
-            for scope, name in _groups(site, equipment, zone):
-                groups[scope, name].append(length)
+            key = UnitKey(equipment, unit or "", zone or "")
+            if not is_limited or key in units:
+                units.setdefault(key, []).append(length)
+            for group in _groups(site, equipment, zone):
+                if not is_limited or group in groups:
+                    groups.setdefault(group, []).append(length)
         for key, lengths in sorted(units.items()):
             of_unit = [getattr(unit_row, name) == value for name, value in key._asdict().items()]
             connection.execute(
                 update(unit_row)
                 .where(unit_row.site == site, unit_row.hour == begin, *of_unit)
-                .values(median_ms=int(median(lengths)))
+                .values(median_ms=int(median(lengths)) if lengths else None)
             )
         for (scope, name), lengths in sorted(groups.items()):
             of_group = (group_row.site == site, group_row.scope == scope, group_row.name == name)
             connection.execute(
-                update(group_row).where(*of_group, group_row.hour == begin).values(median_ms=int(median(lengths)))
+                update(group_row)
+                .where(*of_group, group_row.hour == begin)
+                .values(median_ms=int(median(lengths)) if lengths else None)
             )
 
 
@@ -370,12 +401,23 @@ def _groups(site: str, equipment: str, zone: str | None) -> list[tuple[str, str]
     return [("equipment", equipment), ("site", site), *([("zone", zone)] if zone else [])]
 
 
+def _names(site: str, key: UnitKey) -> list[tuple[str, str]]:
+    """(scope, name) of all that a unit's sessions count for."""
+    return [*_groups(site, key.equipment, key.zone), *([("unit", key.unit)] if key.unit else [])]
+
+
 def _count_length(
-    lengths: dict[tuple[str, str, date, int], int], site: str, key: UnitKey, begin: int, length: int, zone: ZoneInfo
+    lengths: dict[tuple[str, str, date, int], int],
+    site: str,
+    key: UnitKey,
+    begin: int,
+    length: int,
+    zone: ZoneInfo,
+    times: int = 1,
 ) -> None:
     day, step = local_hour(hour_of(begin, zone), zone).day, step_of(length)
-    for scope, name in [*_groups(site, key.equipment, key.zone), *([("unit", key.unit)] if key.unit else [])]:
-        lengths[scope, name, day, step] += 1
+    for scope, name in _names(site, key):
+        lengths[scope, name, day, step] += times
 
 
 def _add_lengths(connection: Connection, site: str, lengths: Mapping[tuple[str, str, date, int], int]) -> None:
@@ -384,16 +426,3 @@ def _add_lengths(connection: Connection, site: str, lengths: Mapping[tuple[str, 
         for (scope, name, day, step), count in sorted(lengths.items())
     ]
     _add(connection, SessionLengthRow, rows, ("site", "scope", "name", "day", "step"), ("sessions",))
-
-
-def _recount_lengths(connection: Connection, site: str, zone: ZoneInfo, days: list[date]) -> None:
-    row = SessionLengthRow
-    connection.execute(delete(row).where(row.site == site, row.day.in_(days)))
-    lengths: dict[tuple[str, str, date, int], int] = defaultdict(int)
-    for day in days:
-        begin = datetime.combine(day, datetime.min.time(), tzinfo=zone)
-        end = datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=zone)
-        for span in sessions_in(connection, site, begin, end):
-            if not span.is_open and to_ms(begin) <= span.begin < to_ms(end):
-                _count_length(lengths, site, span.key, span.begin, span.end - span.begin, zone)
-    _add_lengths(connection, site, lengths)

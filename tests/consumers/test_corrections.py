@@ -14,13 +14,21 @@ from sqlalchemy import Connection, insert
 from spotter.database import rollups
 from spotter.database.corrections import CorrectionError, Editor, fingerprint, history, reviews
 from spotter.database.engine import open_database
-from spotter.database.figure_tables import GroupDayRow, GroupHourRow, SessionLengthRow, UnitDayRow, UnitHourRow
+from spotter.database.figure_tables import (
+    GroupDayRow,
+    GroupHourRow,
+    GroupMonthRow,
+    LengthMonthRow,
+    SessionLengthRow,
+    UnitDayRow,
+    UnitHourRow,
+)
 from spotter.database.migrate import upgrade
 from spotter.database.tables import UsageSessionRow
 
 BEGIN = datetime(2026, 11, 20, 17, 30, tzinfo=timezone.utc)
 ZONE = ZoneInfo("Asia/Kolkata")
-FIGURES = (UnitHourRow, UnitDayRow, GroupHourRow, GroupDayRow, SessionLengthRow)
+FIGURES = (UnitHourRow, UnitDayRow, GroupHourRow, GroupDayRow, SessionLengthRow, GroupMonthRow, LengthMonthRow)
 
 
 @pytest.fixture
@@ -103,6 +111,7 @@ def test_what_is_not_possible_is_refused_with_its_reason(connection: Connection,
     add("open", 30, None)
     add("ball", 40, equipment="med_ball")
     add("mill", 50, equipment="treadmill", unit="treadmill-1")
+    add("in a week", 60 * 24 * 7)
     tom = editor(connection)
     before = stored(connection)
     assert reason(lambda: tom.discard("nothing")) == "missing"
@@ -110,7 +119,7 @@ def test_what_is_not_possible_is_refused_with_its_reason(connection: Connection,
     assert reason(lambda: tom.discard("open")) == "running"
     assert reason(lambda: tom.relabel("a", "kettlebell")) == "same"
     assert reason(lambda: tom.relabel("mill", "med_ball")) == "unit"
-    for one, other in (("a", "ball"), ("b", "a"), ("a", "a")):
+    for one, other in (("a", "ball"), ("b", "a"), ("a", "a"), ("a", "in a week")):
         assert reason(lambda one=one, other=other: tom.merge(one, other)) == "apart"
     for minute in (-1, 0, 10, 11):
         assert reason(lambda m=minute: tom.split("a", BEGIN + timedelta(minutes=m))) == "outside"
@@ -156,7 +165,9 @@ def test_after_any_corrections_figures_are_those_of_the_sessions_and_all_can_be_
         label = chance.choice(["kettlebell", "med_ball"])
         add(f"s{number}", chance.uniform(0, 400), chance.uniform(0.2, 90), equipment=label)
     add("open", 410, None)
+    add("next month", 60 * 24 * 31)  # the month of the others is over, and kept as sums
     rollups.rebuild(connection, "gym", ZONE)
+    assert figures(connection)["group_months"]
     before, figures_before = stored(connection), figures(connection)
     tom, done = editor(connection), []
     for _ in range(15):

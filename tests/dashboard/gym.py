@@ -30,7 +30,7 @@ from dashboard.rights import Role
 from dashboard.users import add_user
 from spotter import redis_keys
 from spotter.database import rollups
-from spotter.database.rollups import FigureChanges, UnitKey
+from spotter.database.rollups import FigureChanges, SessionSpan, UnitKey
 from spotter.database.tables import AlertRow, UsageSessionRow
 from spotter.events import FramesPerSecond, Scene, SceneObject, Status, format_time
 from spotter.hours import HOUR_MS, hour_of
@@ -208,7 +208,9 @@ class Gym:
             session.flush()
             if row["site"] == self.site:
                 zone = ZoneInfo(self.settings.timezone)
-                rollups.recompute(session.connection(), self.site, zone, started, ended or max(started, now))
+                key = UnitKey(equipment, row["unit"] or "", row["zone"] or "")
+                span = SessionSpan(key, to_ms(started), to_ms(ended or max(started, now)), is_open=ended is None)
+                rollups.change(session.connection(), self.site, zone, [], [span])
             session.commit()
         self._changed("usage", "free-weights")
         return str(row["id"])
@@ -218,7 +220,9 @@ class Gym:
         self.session(equipment, started, minutes, site=site)
         with self.engine.begin() as connection:
             zone = ZoneInfo(self.settings.timezone)
-            rollups.recompute(connection, site, zone, started, started + timedelta(minutes=minutes))
+            begin, length = to_ms(started), round(minutes * 60_000)
+            span = SessionSpan(UnitKey(equipment, "", "floor"), begin, begin + length, is_open=False)
+            rollups.change(connection, site, zone, [], [span])
 
     def watched(
         self, begin: datetime, hours: int, *units: tuple[str, str], queue_seconds: float = 0, pieces: int = 1
