@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +17,19 @@ Post = Callable[[str, str, dict[str, Any]], Any]
 """What measures: (the route as it is written down, the address, the body) -> the answer's document."""
 
 
-def subjects(connection: Connection, count: int) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """So many sessions of kettlebells and alerts, the newest first."""
+def subjects(connection: Connection, count: int) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+    """So many sessions of kettlebells, the newest and the oldest by turns, and alerts, the newest first."""
     row = UsageSessionRow
     query = select(row.id, row.started_at, row.ended_at).where(row.site == SITE, row.equipment == "kettlebell")
-    sessions = connection.execute(query.order_by(row.started_at.desc(), row.id).limit(count)).mappings()
+    newest, oldest = (
+        connection.execute(query.order_by(order, row.id).limit(count)).mappings().all()
+        for order in (row.started_at.desc(), row.started_at)
+    )
+    sessions = [dict(one) for pair in zip(newest, oldest, strict=True) for one in pair][:count]
     alerts = connection.scalars(
         select(AlertRow.id).where(AlertRow.site == SITE).order_by(AlertRow.raised_at.desc()).limit(count)
     )
-    return [dict(one) for one in sessions], list(alerts)
+    return sessions, list(alerts)
 
 
 def change(post: Post, session: Mapping[str, Any], alert: str) -> None:
