@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -71,15 +72,16 @@ def iso_texts(zone: ZoneInfo) -> Callable[[datetime], str]:
     The zone is asked once for each minute. Several times as fast as `astimezone` and `isoformat`, which it agrees with
     wherever clocks change on a whole minute.
     """
-    minutes: dict[tuple[int, int, int, int, int], tuple[str, str]] = {}
+
+    @lru_cache(maxsize=10_000)  # a week; a file may be of years
+    def parts(year: int, month: int, day: int, hour: int, minute: int) -> tuple[str, str]:
+        utc = datetime(year, month, day, hour, minute, tzinfo=timezone.utc)
+        local = utc.astimezone(zone).isoformat(timespec="seconds")
+        return local[:17], local[19:]
 
     def text(moment: datetime) -> str:
-        minute = (moment.year, moment.month, moment.day, moment.hour, moment.minute)
-        parts = minutes.get(minute)
-        if parts is None:
-            local = datetime(*minute, tzinfo=timezone.utc).astimezone(zone).isoformat(timespec="seconds")
-            parts = minutes[minute] = local[:17], local[19:]
-        return f"{parts[0]}{moment.second:02}{parts[1]}"
+        begin, offset = parts(moment.year, moment.month, moment.day, moment.hour, moment.minute)
+        return f"{begin}{moment.second:02}{offset}"
 
     return text
 

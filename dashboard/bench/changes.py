@@ -1,4 +1,4 @@
-"""The API's calls that change something, each of which is taken back: what is measured leaves the year as it was."""
+"""The API's calls that change something. What they correct is taken back: the year's figures stay as they were."""
 
 from __future__ import annotations
 
