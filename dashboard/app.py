@@ -28,7 +28,9 @@ from dashboard import (
     identify,
     keys,
     kiosk,
+    labels_api,
     language,
+    people_api,
     problems,
     reference,
     report,
@@ -136,6 +138,8 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         facts_api.bp,
         changes_api.bp,
         today_api.bp,
+        people_api.bp,
+        labels_api.bp,
     ):
         app.register_blueprint(blueprint)
     api_document.init_app(app)

@@ -155,6 +155,15 @@ RIGHTS: dict[str, frozenset[str]] = {
     "changes.undo": TRAINERS,
     "api.catalogue": VIEWERS,
     "api.catalogue_entry": VIEWERS,
+    "labels_api.every_set": TRAINERS,
+    "labels_api.one_set": TRAINERS,
+    "labels_api.one_picture": TRAINERS,
+    "labels_api.picture_file": TRAINERS,
+    "people_api.people": OWNERS,
+    "people_api.open_invitations": OWNERS,
+    "people_api.all_sign_ins": OWNERS,
+    "people_api.tokens": OWNERS,
+    "people_api.log": OWNERS,
 }
 
 SCOPES: dict[str, str] = {
@@ -166,6 +175,8 @@ SCOPES: dict[str, str] = {
     "alerts:read": mark("read alerts, and who saw to them"),
     "alerts:write": mark("see to alerts"),
     "layout:read": mark("read the zones, and who changed them"),
+    "labels:read": mark("read pictures to label, and their boxes"),
+    "people:read": mark("read who may do what here, and the log"),
 }
 """What a token of the API may be given."""
 
@@ -201,6 +212,15 @@ NEEDED_SCOPE: dict[str, str | None] = {
     "changes.undo": "sessions:write",
     "api.catalogue": None,
     "api.catalogue_entry": None,
+    "labels_api.every_set": "labels:read",
+    "labels_api.one_set": "labels:read",
+    "labels_api.one_picture": "labels:read",
+    "labels_api.picture_file": "labels:read",
+    "people_api.people": "people:read",
+    "people_api.open_invitations": "people:read",
+    "people_api.all_sign_ins": "people:read",
+    "people_api.tokens": "people:read",
+    "people_api.log": "people:read",
 }
 """What a token needs for each route; None: any token will do. What is not in it no token opens."""
 

@@ -134,6 +134,15 @@ changes.split                 POST  --yy-
 changes.undo                  POST  --yy-
 api.catalogue                 GET   -yyy-
 api.catalogue_entry           GET   -yyy-
+labels_api.every_set          GET   --yy-
+labels_api.one_set            GET   --yy-
+labels_api.one_picture        GET   --yy-
+labels_api.picture_file       GET   --yy-
+people_api.people             GET   ---y-
+people_api.open_invitations   GET   ---y-
+people_api.all_sign_ins       GET   ---y-
+people_api.tokens             GET   ---y-
+people_api.log                GET   ---y-
 api.equipment_use             GET   -yyy-
 today_api.today               GET   -yyy-
 figures.figures               GET   -yyy-
