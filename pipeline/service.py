@@ -20,7 +20,7 @@ from pipeline.engine import Lane
 from pipeline.engines import Source, WatchesCameras, open_engine
 from pipeline.health import Vitals, has_picture, judge
 from pipeline.keeper import Keeper
-from pipeline.memory import keep_together
+from pipeline.memory import give_back, keep_together
 from pipeline.metrics import PipelineCollector
 from pipeline.motion import LOOK_SECONDS
 from pipeline.outbox import Outbox
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 STATUS_SECONDS = 10.0
 """A status that does not change is repeated this often."""
 
+_TIDY_SECONDS = 60.0
 _TICK_SECONDS = 0.25
 _REFUSED_SECONDS = 5.0  # a broker that refuses the log-in this soon after the start is a mistake in the settings
 _LAST_SENDING_SECONDS = 0.1
@@ -219,7 +220,7 @@ class Service:
 
         Raises ServerError when the broker refuses the log-in at the start.
         """
-        began = time.monotonic()
+        began = tidied = time.monotonic()
         for link in self._links:
             link.start()
         self.keeper.start()
@@ -237,6 +238,9 @@ class Service:
                     raise ServerError(f"MQTT broker {self.mqtt.url}: {refusal}; check `mqtt:` in the settings")
                 if (cameras := news()) is not None:
                     self.use_cameras(cameras)
+                if now - tidied > _TIDY_SECONDS:
+                    tidied = now
+                    give_back()
         finally:
             self._stop()
 
