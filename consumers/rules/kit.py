@@ -140,7 +140,7 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
         item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
         item.in_use, item.lost, item.rack, item.home = False, None, found.home or item.rack, found.home is not None
         item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
-        item.home_at = now if item.home else item.home_at
+        item.home_at = now if item.home and not found.moving else item.home_at
         return
     in_use = (found.moving or holder is not None) and found.home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
@@ -151,9 +151,9 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
     item.in_use, item.lost, item.home = in_use, None, found.home is not None
     if found.home is not None:
-        item.rack, item.home_at = found.home, now
+        item.rack, item.home_at = found.home, item.home_at if found.moving else now
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
-    if holder is not None:
+    if holder is not None and not (item.home and item.use is not None and item.use.session):
         item.holder, item.holder_box, item.holder_moves = holder.track, holder.box, holder.moving
         if not _is_kept(item, holder, turn.picture):
             item.keeper = holder.track
@@ -228,7 +228,12 @@ def _settle(turn: _Turn) -> None:
         thresholds = turn.thresholds(use)
         due = use.active >= thresholds.use_after and use.confidence >= thresholds.use_confidence
         for other in turn.state.items:
-            if other is item or other.use is None or other.lost is None or not (due or other.lost == 0):
+            if other is item or other.use is None:
+                continue
+            if _has_jumped(turn, other, item):
+                _take_over(item, other)
+                break
+            if other.lost is None or not (due or other.lost == 0):
                 continue
             if item.home_at >= other.lost_at:
                 continue  # it lay in its rack when the other one was gone already
@@ -246,6 +251,21 @@ def _settle(turn: _Turn) -> None:
             continue
         if use.confidence >= thresholds.use_confidence:
             turn.add(begin_if_due(use, turn.picture.time, thresholds.use_after, turn.layout.version))
+
+
+def _has_jumped(turn: _Turn, other: Item, item: Item) -> bool:
+    """Whether a track in use has gone over to a thing in a rack, and left its own to a new one in the same hands.
+
+    Nobody puts a thing away and takes the next one within a second. Where others are in reach of it, too, it may be
+    theirs.
+    """
+    use = other.use
+    if use is None or not use.session or not other.home or other.lost is not None or use.idle > FLICKER_MS:
+        return False
+    if item.lost is not None or item.label != other.label:
+        return False
+    near = {person.track for reach, person in turn.picture.reaches if overlap(reach, item.box) >= 0}
+    return bool(near) and near <= {other.holder, other.keeper}
 
 
 def _is_apart(turn: _Turn, item: Item, *, due: bool) -> bool:

@@ -57,7 +57,7 @@ class Item:
     home: bool = False
     """That is where it was last seen."""
     home_at: int = 0
-    """When it was last seen there."""
+    """When it last lay there."""
     lost_at: int = 0
     """When it was last missed first."""
     changed: int = 0

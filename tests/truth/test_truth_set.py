@@ -30,7 +30,7 @@ NAMES = sorted(path.stem for path in CLIPS.glob("*.jsonl"))
 OVERALL, EACH_UNIT = 0.05, 0.10
 """Errors of usage minutes that are allowed: the bar of design section 11."""
 
-SEEDS = (1, 4, 5, 7, 8, 9, 112, 128, 353, 362, 473, 820)
+SEEDS = (1, 4, 5, 7, 8, 9, 112, 128, 353, 362, 404, 473, 820, 929, 976, 1011)
 
 
 def settings_of(gym: str) -> Settings:
