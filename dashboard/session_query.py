@@ -28,6 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dashboard.times import parse_local
+from spotter.database.figure_tables import SessionLengthRow
+from spotter.database.lengths import BOUNDS_MS
 from spotter.database.tables import ReviewRow, UsageSessionRow
 
 LONGEST_SESSION = timedelta(days=7)
@@ -157,10 +159,25 @@ def every(connection: Connection, wanted: SessionFilter) -> Iterator[Sequence[An
         yield from rows(statement(wanted), yield_per=_BATCH_ROWS)
         return
     # What began within the period is one stretch of an index, of which nothing is left out. What reaches into it is
-    # little, and found in a week of others: a cursor would have PostgreSQL read all of these.
-    within = statement(replace(wanted, begin=None)).where(row.started_at >= wanted.begin)
-    yield from rows(within, yield_per=_BATCH_ROWS)
-    yield from rows(statement(wanted).where(row.started_at < wanted.begin))
+    # little, and no longer before it than the longest session there is.
+    begun = statement(replace(wanted, begin=None))
+    yield from rows(begun.where(row.started_at >= wanted.begin), yield_per=_BATCH_ROWS)
+    before = begun.where(row.started_at < wanted.begin)
+    earliest = wanted.begin - _longest(connection, wanted.site)
+    reaching = rows(before.where(row.ended_at > wanted.begin, row.started_at >= earliest))
+    still_open = rows(before.where(row.ended_at.is_(None)))
+    both = [one for part in (reaching, still_open) for batch in part for one in batch]
+    yield sorted(both, key=lambda one: (one[5], one[0]), reverse=True)
+
+
+def _longest(connection: Connection, site: str) -> timedelta:
+    """No ended session of a site is longer, by the steps that their lengths are counted in."""
+    row = SessionLengthRow
+    of_site = (row.site == site, row.scope == "site", row.name == site)
+    step = connection.scalar(select(func.max(row.step)).where(*of_site))
+    if step is None or step >= len(BOUNDS_MS):
+        return LONGEST_SESSION
+    return min(LONGEST_SESSION, timedelta(milliseconds=BOUNDS_MS[step]))
 
 
 def known_equipment(session: Session, site: str, most: int = 200) -> list[str]:

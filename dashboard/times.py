@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from flask_babel import gettext
 
 from dashboard.language import chosen
+
+_WEEK_MINUTES = 7 * 24 * 60
 
 
 def day_start(day: date, zone: ZoneInfo) -> datetime:
@@ -72,16 +73,17 @@ def iso_texts(zone: ZoneInfo) -> Callable[[datetime], str]:
     The zone is asked once for each minute. Several times as fast as `astimezone` and `isoformat`, which it agrees with
     wherever clocks change on a whole minute.
     """
-
-    @lru_cache(maxsize=10_000)  # a week; a file may be of years
-    def parts(year: int, month: int, day: int, hour: int, minute: int) -> tuple[str, str]:
-        utc = datetime(year, month, day, hour, minute, tzinfo=timezone.utc)
-        local = utc.astimezone(zone).isoformat(timespec="seconds")
-        return local[:17], local[19:]
+    minutes: dict[tuple[int, int, int, int, int], str] = {}
 
     def text(moment: datetime) -> str:
-        begin, offset = parts(moment.year, moment.month, moment.day, moment.hour, moment.minute)
-        return f"{begin}{moment.second:02}{offset}"
+        minute = (moment.year, moment.month, moment.day, moment.hour, moment.minute)
+        pattern = minutes.get(minute)
+        if pattern is None:
+            if len(minutes) == _WEEK_MINUTES:
+                minutes.clear()  # a file may be of years
+            local = datetime(*minute, tzinfo=timezone.utc).astimezone(zone).isoformat(timespec="seconds")
+            pattern = minutes[minute] = f"{local[:17]}%02d{local[19:]}"
+        return pattern % moment.second
 
     return text
 
