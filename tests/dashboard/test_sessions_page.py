@@ -76,6 +76,14 @@ def test_the_filter(gym: Gym, signed_in: FlaskClient, query: str, expected: list
     assert [row["name"] for row in found] == expected
 
 
+def test_a_file_has_what_reaches_into_its_time(gym: Gym, signed_in: FlaskClient) -> None:
+    gym.session("kettlebell", at(8), None)
+    gym.session("dumbbell", at(8, 30), 60)
+    gym.session("foam_roller", at(7), 90)
+    found = rows_of(signed_in.get("/sessions.csv?from=2026-11-20T09:00").text)
+    assert [row["name"] for row in found] == ["Dumbbell", "Kettlebell"]
+
+
 def test_a_filter_that_fits_nothing_says_so(gym: Gym, signed_in: FlaskClient) -> None:
     gym.session("kettlebell", at(8))
     assert "Nothing fits" in signed_in.get("/sessions?equipment=dumbbell").text
