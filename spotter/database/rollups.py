@@ -16,16 +16,13 @@ from statistics import median
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, case, delete, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, case, delete, func, or_, select, update
 
+from spotter.database.derived import FIGURES, derive, forget, insert_into
 from spotter.database.figure_tables import (
     CameraHourRow,
-    GroupDayRow,
     GroupHourRow,
     SessionLengthRow,
-    UnitDayRow,
     UnitHourRow,
 )
 from spotter.database.lengths import step_of
@@ -39,8 +36,6 @@ LONGEST_SESSION = timedelta(days=7)
 
 _POSTGRESQL_LOCKS = 0x5B0773C
 """Names the advisory locks of sites' figures; any number that is always the same."""
-
-FIGURES = ("in_use_ms", "sessions", "watched_ms", "queue_ms", "pieces")
 
 
 class UnitKey(NamedTuple):
@@ -146,27 +141,6 @@ def change(
     fold(connection, site, days, names)
 
 
-def derive(connection: Connection, site: str, hours: Iterable[int], zone: ZoneInfo) -> bool:
-    """Make the rows of groups and days again that follow from `unit_hours` of some hours.
-
-    Gives whether a unit has nothing left in one of them: then the medians of all these hours have to be written anew.
-    """
-    hours = sorted(set(hours))
-    times = [to_time(hour) for hour in hours]
-    days = sorted({local_hour(hour, zone).day for hour in hours})
-    row = UnitHourRow
-    empty = [getattr(row, name) == 0 for name in FIGURES[:-1]]
-    is_emptied = connection.execute(delete(row).where(row.site == site, row.hour.in_(times), *empty)).rowcount > 0
-    if is_emptied:
-        _forget_derived(connection, site, times, days)
-    of_hours = and_(row.site == site, row.hour.in_(times))
-    _derive_group_hours(connection, "equipment", row.equipment, of_hours)
-    _derive_group_hours(connection, "zone", row.zone, and_(of_hours, row.zone != ""))
-    _derive_site_hours(connection, site, times, days)
-    _derive_days(connection, site, days)
-    return is_emptied
-
-
 def _recount(connection: Connection, site: str, zone: ZoneInfo, day: date) -> None:
     """Count the sessions of a local day again, but for its month; of its lengths nothing is there."""
     begin, end = (datetime.combine(one, datetime.min.time(), tzinfo=zone) for one in (day, day + timedelta(days=1)))
@@ -185,7 +159,7 @@ def _recount(connection: Connection, site: str, zone: ZoneInfo, day: date) -> No
             if not span.is_open:
                 _count_length(lengths, site, span.key, span.begin, span.end - span.begin, zone)
     _add_units(connection, site, zone, amounts)
-    _forget_derived(connection, site, [to_time(hour) for hour in hours], days)
+    forget(connection, site, [to_time(hour) for hour in hours], days)
     derive(connection, site, hours, zone)
     _write_medians(connection, site, hours)
     _add_lengths(connection, site, lengths)
@@ -255,15 +229,11 @@ def _add(connection: Connection, table: Any, rows: list[dict[str, Any]], key: tu
     """Insert rows, or add to those that are there already; `pieces` takes the newer value where it has one."""
     if not rows:
         return
-    statement = _insert(connection)(table)
+    statement = insert_into(connection)(table)
     new: dict[str, Any] = {name: getattr(table, name) + statement.excluded[name] for name in sums}
     if "pieces" in rows[0] and "pieces" not in sums and table is UnitHourRow:
         new["pieces"] = case((statement.excluded["pieces"] > 0, statement.excluded["pieces"]), else_=table.pieces)
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=new), rows)
-
-
-def _insert(connection: Connection) -> Any:
-    return postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
 
 
 def _calendar(hour: int, zone: ZoneInfo) -> dict[str, Any]:
@@ -274,88 +244,6 @@ def _calendar(hour: int, zone: ZoneInfo) -> dict[str, Any]:
 def _group(site: str, scope: str, name: str, hour: int, zone: ZoneInfo) -> dict[str, Any]:
     zeros = dict.fromkeys((*FIGURES, "known_ms"), 0)
     return {"site": site, "scope": scope, "name": name, "hour": to_time(hour), **_calendar(hour, zone), **zeros}
-
-
-def _forget_derived(connection: Connection, site: str, times: list[datetime], days: list[date]) -> None:
-    """What follows from rows of units that are gone, or changed, must not stay."""
-    group, group_day, unit_day = GroupHourRow, GroupDayRow, UnitDayRow
-    gone = dict.fromkeys(("in_use_ms", "sessions", "watched_ms", "pieces", "known_ms"), 0)
-    touched = (group.site == site, group.day.in_(days), group.hour.in_(times))
-    connection.execute(update(group).where(*touched).values(**gone, median_ms=None))
-    connection.execute(delete(unit_day).where(unit_day.site == site, unit_day.day.in_(days)))
-    connection.execute(delete(group_day).where(group_day.site == site, group_day.day.in_(days)))
-    # Those that get nothing again from `derive` go here; it makes the others again.
-    connection.execute(delete(group).where(*touched, group.queue_ms == 0))
-
-
-def _derive_group_hours(connection: Connection, scope: str, name: Any, where: Any) -> None:
-    row = UnitHourRow
-    is_unit = row.unit != ""
-    known = case((row.watched_ms > row.in_use_ms, row.watched_ms), else_=row.in_use_ms)
-    # Pieces of kit have no identity, so that one row's use may be of pieces that another row counts.
-    kit_watched = func.sum(case((is_unit, 0), else_=row.watched_ms))
-    kit_used = func.sum(case((is_unit, 0), else_=row.in_use_ms))
-    keys = (row.site, literal(scope), name, row.hour, row.day, row.weekday, row.local_hour)
-    query = (
-        select(
-            *keys,
-            func.sum(row.in_use_ms),
-            func.sum(row.sessions),
-            func.sum(row.watched_ms),
-            literal(0),
-            func.sum(row.pieces),
-            func.sum(case((is_unit, known), else_=0)) + case((kit_watched > kit_used, kit_watched), else_=kit_used),
-        )
-        .where(where)
-        .group_by(row.site, name, row.hour, row.day, row.weekday, row.local_hour)
-    )
-    _write_group_hours(connection, query)
-
-
-def _derive_site_hours(connection: Connection, site: str, times: list[datetime], days: list[date]) -> None:
-    row = GroupHourRow
-    keys = (row.site, row.hour, row.day, row.weekday, row.local_hour)
-    sums = [func.sum(getattr(row, name)) for name in ("in_use_ms", "sessions", "watched_ms")]
-    query = (
-        select(row.site, literal("site"), row.site, *keys[1:], *sums, literal(0))
-        .add_columns(func.sum(row.pieces), func.sum(row.known_ms))
-        .where(
-            row.site == site, row.scope == "equipment", row.day.in_(days), row.hour.in_(times)
-        )  # by the index of days
-        .group_by(*keys)
-    )
-    _write_group_hours(connection, query)
-
-
-def _write_group_hours(connection: Connection, query: Any) -> None:
-    columns = ["site", "scope", "name", "hour", "day", "weekday", "local_hour"]
-    derived = ["in_use_ms", "sessions", "watched_ms", "queue_ms", "pieces", "known_ms"]
-    statement = _insert(connection)(GroupHourRow).from_select([*columns, *derived], query)
-    new = {name: statement.excluded[name] for name in derived if name != "queue_ms"}
-    connection.execute(statement.on_conflict_do_update(index_elements=columns[:4], set_=new))
-
-
-def _derive_days(connection: Connection, site: str, days: list[date]) -> None:
-    row = UnitHourRow
-    known = func.sum(case((row.watched_ms > row.in_use_ms, row.watched_ms), else_=row.in_use_ms))
-    _derive_day(connection, row, UnitDayRow, ("equipment", "unit", "zone"), known, site, days)
-    _derive_day(connection, GroupHourRow, GroupDayRow, ("scope", "name"), func.sum(GroupHourRow.known_ms), site, days)
-
-
-def _derive_day(
-    connection: Connection, hours: Any, table: Any, key: tuple[str, ...], known: Any, site: str, days: list[date]
-) -> None:
-    names = ("in_use_ms", "sessions", "watched_ms", "queue_ms")
-    keys = [hours.site, hours.day, *(getattr(hours, name) for name in key)]
-    query = (
-        select(*keys, *(func.sum(getattr(hours, name)) for name in names), func.max(hours.pieces), known)
-        .where(hours.site == site, hours.day.in_(days))
-        .group_by(*keys)
-    )
-    columns, derived = ["site", "day", *key], [*names, "pieces", "known_ms"]
-    statement = _insert(connection)(table).from_select([*columns, *derived], query)
-    new = {name: statement.excluded[name] for name in derived}
-    connection.execute(statement.on_conflict_do_update(index_elements=columns, set_=new))
 
 
 def _write_medians(

@@ -5,8 +5,14 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+import threading
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+
+from pipeline import service
+from spotter.settings import loads
 
 BURST = """
 import ctypes, os
@@ -34,3 +40,19 @@ print(kept - held())
 def test_what_a_burst_needed_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, check=True)
     assert float(done.stdout) > 80  # MiB, of 95
+
+
+def test_the_pipeline_does_so_as_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = threading.Event()
+    monkeypatch.setattr(service, "_TIDY_SECONDS", 0.1)
+    monkeypatch.setattr(service, "give_back", given.set)
+    settings = loads("mqtt: {url: 'mqtt://127.0.0.1:1'}", base=tmp_path, environment={})
+    assert settings.mqtt is not None
+    stop, running = threading.Event(), service.Service(settings, settings.mqtt, MagicMock())
+    thread = threading.Thread(target=running.run, args=(stop,))
+    thread.start()
+    try:
+        assert given.wait(10)
+    finally:
+        stop.set()
+        thread.join(10)
