@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
-    DateTime,
+    Double,
     Select,
     String,
     and_,
@@ -23,7 +24,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -37,6 +37,7 @@ LONGEST_SESSION = timedelta(days=7)
 
 PAGE_ROWS = 50
 _BATCH_ROWS = 1000
+_JULIAN_1970, _DAY_MS = 2_440_587.5, 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +133,16 @@ def every(connection: Connection, wanted: SessionFilter) -> Iterator[Sequence[An
     """What a file tells of all sessions of a filter, however many, in batches.
 
     Each row: id, equipment, unit, zone, cameras as JSON, start, end, active seconds, confidence, why it ended. Times
-    are UTC and do not say so. Objects, and times with a zone, would cost several times as much.
+    are milliseconds since 1970: objects, and times as such, would cost several times as much. What began in the same
+    instant stands in no order, which would be sorted for.
     """
     row = UsageSessionRow
 
     def moment(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-        is_utc = connection.dialect.name == "sqlite"
-        return type_coerce(column, DateTime()) if is_utc else func.timezone("UTC", column, type_=DateTime())
+        if connection.dialect.name == "sqlite":
+            day: ColumnElement[float] = func.julianday(column, type_=Double())
+            return cast(func.round((day - _JULIAN_1970) * _DAY_MS), BigInteger)
+        return cast(func.date_part("epoch", column, type_=Double()) * 1000, BigInteger)
 
     def rows(part: Select[UsageSessionRow], **options: int) -> Iterator[Sequence[Any]]:
         columns = part.with_only_columns(
@@ -153,7 +157,8 @@ def every(connection: Connection, wanted: SessionFilter) -> Iterator[Sequence[An
             row.confidence,
             row.ended_by,
         )
-        return connection.execute(columns.execution_options(**options)).partitions(_BATCH_ROWS)
+        newest_first = columns.order_by(None).order_by(row.started_at.desc())
+        return connection.execute(newest_first.execution_options(**options)).partitions(_BATCH_ROWS)
 
     if not wanted.begin:
         yield from rows(statement(wanted), yield_per=_BATCH_ROWS)

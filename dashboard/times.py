@@ -67,23 +67,23 @@ def clock(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%H:%M:%S")
 
 
-def iso_texts(zone: ZoneInfo) -> Callable[[datetime], str]:
-    """What turns UTC times that do not say so into ``2026-11-22T18:04:10+01:00``, for files of many rows.
+def iso_texts(zone: ZoneInfo) -> Callable[[int], str]:
+    """What turns milliseconds since 1970 into ``2026-11-22T18:04:10+01:00``, for files of many rows.
 
-    The zone is asked once for each minute. Several times as fast as `astimezone` and `isoformat`, which it agrees with
-    wherever clocks change on a whole minute.
+    The zone is asked once for each minute. Several times as fast as `fromtimestamp` and `isoformat`, which it agrees
+    with wherever clocks change on a whole minute.
     """
-    minutes: dict[tuple[int, int, int, int, int], str] = {}
+    patterns: dict[int, str] = {}
 
-    def text(moment: datetime) -> str:
-        minute = (moment.year, moment.month, moment.day, moment.hour, moment.minute)
-        pattern = minutes.get(minute)
+    def text(moment: int) -> str:
+        minute, rest = divmod(moment, 60_000)
+        pattern = patterns.get(minute)
         if pattern is None:
-            if len(minutes) == _WEEK_MINUTES:
-                minutes.clear()  # a file may be of years
-            local = datetime(*minute, tzinfo=timezone.utc).astimezone(zone).isoformat(timespec="seconds")
-            pattern = minutes[minute] = f"{local[:17]}%02d{local[19:]}"
-        return pattern % moment.second
+            if len(patterns) == _WEEK_MINUTES:
+                patterns.clear()  # a file may be of years
+            local = datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
+            pattern = patterns[minute] = f"{local[:17]}%02d{local[19:]}"
+        return pattern % (rest // 1000)
 
     return text
 
