@@ -1,4 +1,5 @@
 # make demo   sets everything up and runs Spotter on the bundled footage
+# make install   sets everything up for `spotter up` and the other commands
 # make test   sets everything up and runs every test (TRAIN=1: those that need torch too)
 # make soak   eight real RTSP cameras for ten minutes, one killed every 16 s (SOAK_ENGINE=opencv or deepstream, SOAK_SECONDS=…)
 # make screenshots   a picture of every page of the running demo, for docs/pages.md (Korean ones need a font, such as fonts-nanum)
@@ -26,10 +27,12 @@ PYGOBJECT = $(PIP) --require-hashes --no-deps -r requirements/gstreamer-build.lo
 STUBS = $(PIP) --require-hashes --no-deps --ignore-requires-python --upgrade -r requirements/stubs.txt
 EDITABLE = $(PIP) --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test soak screenshots check format lock translations clean
+.PHONY: demo install test soak screenshots check format lock translations clean
 
 demo: $(RUN_OK)
 	$(BIN)/spotter demo
+
+install: $(RUN_OK)
 
 test: $(TEST_OK) check
 	$(BIN)/python -m pytest

@@ -26,8 +26,8 @@ class Interpretation:
     """As they were raised and cleared, in the order of time."""
     last_seen: dict[str, int] = field(default_factory=dict)
     """Open session -> when its use was last seen, in milliseconds since 1970."""
-    unknown_sites: set[str] = field(default_factory=set)
-    """Sites in the log that the settings do not describe: interpreted by the rules alone, without zones."""
+    unknown: set[str] = field(default_factory=set)
+    """Sites and cameras in the log that the settings do not describe: interpreted by the rules alone, without zones."""
     first: int | None = None
     last: int | None = None
     """Times of the first and last scene, in milliseconds since 1970."""
@@ -37,7 +37,7 @@ def interpret(scenes: Iterable[Scene], settings: Settings) -> Interpretation:
     """Interpret a log: doubles dropped, every camera in the order of its stream, all in the order of time."""
     result = Interpretation()
     replay = Replay(scenes, settings)
-    result.unknown_sites = replay.unknown_sites
+    result.unknown = replay.unknown
     sessions: dict[str, UsageSession] = {}
     for time, found in replay.play():
         result.first = time if result.first is None else min(result.first, time)
@@ -61,7 +61,7 @@ class Replay:
     """A log that is taken scene by scene."""
 
     def __init__(self, scenes: Iterable[Scene], settings: Settings) -> None:
-        self.unknown_sites: set[str] = set()
+        self.unknown: set[str] = set()
         self._sites: dict[str, dict[tuple[str, str], dict[int, View]]] = {}
         for scene in scenes:
             streams = self._sites.setdefault(scene.site, {})
@@ -91,8 +91,10 @@ class Replay:
 
     def _layout(self, site: str, settings: Settings) -> Layout:
         if site == settings.site:
+            cameras = {camera for camera, _ in self._sites[site]} - settings.cameras.keys()
+            self.unknown |= {f"camera {camera} of site {site}" for camera in cameras}
             return layout_of_settings(settings)
-        self.unknown_sites.add(site)
+        self.unknown.add(f"site {site}")
         return build(site, 0, {}, settings.rules)
 
 

@@ -183,7 +183,7 @@ def _interpreted(scenes: Path, choice: Choice, settings: Settings, config: Path)
     from consumers.replay import interpret
 
     result = interpret(chosen(scenes, choice), settings)
-    _warn(result.unknown_sites, config)
+    _warn(result.unknown, config)
     if result.first is None:
         click.echo(f"{scenes}: no scenes", err=True)
     return result
@@ -194,7 +194,7 @@ def _play(scenes: Path, choice: Choice, settings: Settings, config: Path, speed:
     from consumers.replay import Replay
 
     found = Replay(chosen(scenes, choice), settings)
-    _warn(found.unknown_sites, config)
+    _warn(found.unknown, config)
     began, first = time.monotonic(), None
     for moment, events in found.play():
         first = moment if first is None else first
@@ -220,11 +220,10 @@ def _send(scenes: Path, choice: Choice, settings: Settings, speed: float, *, kee
     click.echo(f"{done.scenes} scenes of {cameras} committed in {done.seconds:.1f} s, {moved}", err=True)
 
 
-def _warn(sites: set[str], config: Path) -> None:
-    for site in sorted(sites):
-        click.echo(
-            f"site {site} is not in {config}: interpreted without zones; --as-site takes it for another", err=True
-        )
+def _warn(unknown: set[str], config: Path) -> None:
+    for name in sorted(unknown):
+        hint = "; --as-site takes it for another" if name.startswith("site ") else ""
+        click.echo(f"{name} is not in {config}: interpreted without zones{hint}", err=True)
 
 
 def _as_duration(duration: timedelta) -> str:

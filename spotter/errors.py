@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+
+def install(extra: str) -> str:
+    """The command that adds an extra's packages to this very installation."""
+    return f"{sys.executable} -m pip install 'spotter[{extra}]'"
+
 
 class SpotterError(Exception):
     """Something failed in a way that a person can mend; its text is one line for them to read."""
@@ -23,7 +30,7 @@ class MissingExtraError(SpotterError):
     """A part is used whose optional packages are not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed; run: pip install 'spotter[{extra}]'")
+        super().__init__(f"{what} needs packages that are not installed; run: {install(extra)}")
 
 
 class WeightsError(SpotterError):

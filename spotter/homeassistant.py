@@ -128,7 +128,12 @@ def _messages(site: str, entities: dict[tuple[str, str], dict[str, Any]]) -> dic
     for (component, name), config in entities.items():
         identifier = _identifier(name)
         unique = f"{node}_{identifier}"
-        whole = {**config, "unique_id": unique, "object_id": unique, "qos": 1, "device": device, "origin": origin}
+        ids = {  # `object_id` is for Home Assistant before 2026.4
+            "unique_id": unique,
+            "object_id": unique,
+            "default_entity_id": f"{component}.{unique.lower()}",
+        }
+        whole = {**config, **ids, "qos": 1, "device": device, "origin": origin}
         found[f"{PREFIX}/{component}/{node}/{identifier}/config"] = json.dumps(whole, sort_keys=True).encode()
     return found
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from pipeline.capture.base import Capture, Image, Sampler, VideoInfo
 from pipeline.capture.diagnosis import failure, why_not_open
-from spotter.errors import CameraError, SettingsError
+from spotter.errors import CameraError, SettingsError, install
 from spotter.settings import Camera
 
 try:
@@ -35,7 +35,7 @@ except (ImportError, ValueError) as missing:
     raise SettingsError(
         f"engine: gstreamer lacks system parts ({missing}): apt install gcc pkg-config python3-dev libcairo2-dev "
         "libgirepository1.0-dev gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad "
-        "gstreamer1.0-libav, then pip install 'spotter[gstreamer]'"
+        f"gstreamer1.0-libav, then {install('gstreamer')}"
     ) from None
 
 from pipeline.capture.gstreamer_faults import missing_element, missing_plugin, why_lost, why_refused

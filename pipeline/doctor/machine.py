@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import spotter
 from pipeline.doctor.findings import Row
-from spotter.errors import CameraError
+from spotter.errors import CameraError, install
 from spotter.settings import Camera, Settings
 from spotter.weights import weights_in_use
 
@@ -50,7 +50,7 @@ def detector(settings: Settings) -> Row:
     path = weights_in_use(settings)
     if importlib.util.find_spec("onnxruntime") is None:
         state = "skipped" if settings.engine == "deepstream" else "failed"
-        mend = "" if state == "skipped" else "pip install 'spotter[cpu]'"
+        mend = "" if state == "skipped" else install("cpu")
         return Row("detector", "skipped" if state == "skipped" else "failed", f"{path.name}: no onnxruntime here", mend)
     from spotter.detector import Detector
 

@@ -105,6 +105,9 @@ def settings_reference() -> str:
         "Privacy": "`privacy`",
         "Outbox": "`outbox`",
         "DashboardSettings": "`dashboard`",
+        "Notify": "`notify`",
+        "Email": "`notify.email`",
+        "Webhook": "`notify.webhook`",
     }
     sections += [(heading, schema["$defs"][name]) for name, heading in headings.items()]
     text = "# Settings\n\nMade by `spotter config reference`. Durations are seconds; `${NAME}` takes a value from the\n"

@@ -279,8 +279,8 @@ class DashboardSettings(Section):
         None,
         pattern=r"^https?://[^/?#]+/?$",
         title="Address",
-        description="where phones reach the dashboard, such as http://gym-box:8000, for QR codes; "
-        "unless given, the address at which the page that shows the code was opened",
+        description="where phones reach the dashboard, such as http://gym-box:8000: in QR codes, mails and "
+        "notifications; unless given, QR codes lead to the address at which the page that shows them was opened",
     )
 
 

@@ -177,8 +177,9 @@ def test_home_assistant_finds_entities_and_loses_those_that_are_gone(
         "sensor/spotter_gym/unit_kettlebell",
     ):
         assert f"homeassistant/{name}/config" in configs, sorted(configs)
-    for entity in configs.values():
+    for topic, entity in configs.items():
         assert entity["state_topic"].startswith("spotter/gym/")
+        assert entity["default_entity_id"] == f"{topic.split('/')[1]}.{entity['unique_id'].lower()}"
     without = chain.folder / "without.yaml"
     without.write_text(
         chain.text.replace(

@@ -79,7 +79,9 @@ def test_a_site_that_the_settings_do_not_know_has_no_zones_unless_it_is_taken_fo
 def test_cameras_may_be_mixed_in_any_order(spotter: Any) -> None:
     mine = visits((5, 20))
     other = Film("desk").show([kettlebell("k", 0.6, 0.8, moving=True), person("p", 0.6, 0.9)], 10)
-    assert spotter("replay", films=(mine, other)).stdout == spotter("replay", films=(other, mine)).stdout
+    result = spotter("replay", films=(mine, other))
+    assert result.stdout == spotter("replay", films=(other, mine)).stdout
+    assert "camera desk of site gym is not in" in result.stderr
 
 
 def test_with_a_speed_every_event_is_printed_as_it_becomes_known(spotter: Any) -> None:
