@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
@@ -28,12 +29,13 @@ class Station(NamedTuple):
 
 
 class Floor(NamedTuple):
-    """Where units stand, and the site's rules."""
+    """Where units stand, and the site's rules and clocks."""
 
     stations: tuple[Station, ...]
     kit: dict[str, int]
     """How many of each label the racks hold."""
     rules: Rules
+    zone: ZoneInfo
 
     def pieces(self) -> dict[str, int]:
         """How many there are of each type, by label: a unit that several cameras see is one."""
@@ -53,10 +55,12 @@ def read(connection: Connection, settings: Settings, site: str | None = None) ->
     """The newest layout of a site; what the settings say where there is none yet, or one that is not understood."""
     known = layouts.newest(connection, site or settings.site)
     zones, rules = {name: camera.zones for name, camera in settings.cameras.items()}, settings.rules
+    clocks = ZoneInfo(settings.timezone)
     if known is not None:
         try:
             zones = _ZONES.validate_python(known.document["cameras"])
             rules = Rules.model_validate(known.document["rules"])
+            clocks = ZoneInfo(known.document["timezone"])
         except (ValidationError, KeyError):  # of another version of Spotter
             pass
     found = [
@@ -81,4 +85,4 @@ def read(connection: Connection, settings: Settings, site: str | None = None) ->
     kit: Counter[str] = Counter()
     for holds in racks.values():
         kit.update(holds)
-    return Floor(tuple(found), dict(kit), rules)
+    return Floor(tuple(found), dict(kit), rules, clocks)

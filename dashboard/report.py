@@ -18,10 +18,10 @@ from dashboard.context import Context, current
 from dashboard.equipment import overview, pictures, query, words
 from dashboard.equipment.figures import Figures
 from dashboard.equipment.overview import Kind
-from dashboard.equipment.period import Period, days_between
+from dashboard.equipment.period import Period, days_between, like
 from dashboard.equipment.views import download
 from dashboard.language import chosen
-from dashboard.times import length, local_day, long_day, weekday
+from dashboard.times import FIRST_YEAR, LAST_YEAR, length, local_day, long_day, weekday
 from spotter.alert_words import words as alert_words
 from spotter.database.tables import AlertRow
 
@@ -83,15 +83,16 @@ def _report() -> _Report:
     context, opened, now = current(), database.session(), datetime.now(timezone.utc)
     zone, site = context.zone, context.settings.site
     monday = _monday(request.args.get("week", ""), local_day(now, zone))
-    week = days_between(monday, monday + WEEK - timedelta(days=1), zone, now)
-    before = days_between(monday - WEEK, monday - timedelta(days=1), zone, now)
+    week = days_between(monday, min(monday + WEEK - timedelta(days=1), local_day(now, zone)), zone, now)
+    before = like(week, monday - WEEK, zone, now)
     stands = floor.read(opened.connection(), context.settings)
     kinds = overview.kinds(opened, site, zone, stands, week, before)
     made = []
     if kinds:
         coverage = overview.total(kinds).coverage
+        whole = days_between(monday - WEEK, monday - timedelta(days=1), zone, now)
         made = [
-            _days(query.by_day(opened, site, week), query.by_day(opened, site, before), week, before, coverage),
+            _days(query.by_day(opened, site, week), query.by_day(opened, site, whole), week, whole, coverage),
             pictures.hours(kinds, week.days, context.catalog, chosen(), coverage),
             pictures.totals(kinds, context.catalog, chosen(), coverage),
         ]
@@ -107,7 +108,7 @@ def _monday(text: str, today: date) -> date:
         found = date.fromisocalendar(int(year), int(number), 1)
     except ValueError:
         abort(400, gettext("“week” is a week such as 2026-W47."))
-    if not 2000 <= found.year < 2100 or found > today:
+    if not FIRST_YEAR <= found.year <= LAST_YEAR or found > today:
         abort(400, gettext("“week” is a week such as 2026-W47."))
     return found
 

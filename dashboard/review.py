@@ -230,8 +230,11 @@ def _moment(text: str, row: UsageSessionRow) -> datetime:
     except ValueError:
         return row.started_at - timedelta(days=1)
     day = local_day(row.started_at, zone)
-    at = datetime.combine(day, typed, tzinfo=zone)
-    return at if at >= row.started_at else datetime.combine(day + timedelta(days=1), typed, tzinfo=zone)
+    local = datetime.combine(day, typed, tzinfo=zone)
+    # Where the clocks are set back, they show it twice.
+    later = (local.replace(fold=1), datetime.combine(day + timedelta(days=1), typed, tzinfo=zone))
+    moments = [at.astimezone(timezone.utc) for at in (local, *later)]
+    return next((at for at in moments if at >= row.started_at), moments[-1])
 
 
 def _neighbour(

@@ -102,6 +102,10 @@ SENTENCES = (
     mark("its push service is not among those that the settings allow"),
     mark("the push service answers %(number)s"),
     mark("the push service does not answer (%(cause)s)"),
+    # parts of Spotter
+    mark("the settings name no Redis; add `redis: {url: …}` or start everything with `spotter up`"),
+    mark("Redis refuses the password; check `redis.url` in the settings"),
+    mark("Redis does not answer (%(cause)s); check that it runs and `redis.url`"),
     # sets of pictures
     mark("%(file)s does not name the classes; see docs/model.md"),
     mark("a picture of %(size)s pixels is too large"),

@@ -11,6 +11,9 @@ from flask_babel import gettext
 
 from dashboard.language import chosen
 
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+"""Between them lies every day that somebody may ask for."""
+
 _WEEK_MINUTES = 7 * 24 * 60
 
 
@@ -28,18 +31,24 @@ def parse_local(text: str, zone: ZoneInfo, *, end: bool) -> datetime | None:
     """The moment, in UTC, of a day (``2026-11-22``) or local time (``2026-11-22T18:00``) that a person typed.
 
     As the `end` of a range, a day counts whole, and of a time that the clocks show twice the later one is meant.
-    None for anything else.
+    None for anything else, and for years in which no gym was watched.
     """
     try:
-        if len(text) == len("2026-11-22"):
-            day = date.fromisoformat(text)
-            return day_start(day + timedelta(days=1) if end else day, zone)
         local = datetime.fromisoformat(text)
-        if local.tzinfo is not None:
-            return local.astimezone(timezone.utc)
-        return local.replace(tzinfo=zone, fold=1 if end else 0).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        return None
+    if len(text) == len("2026-11-22"):
+        return day_start(local.date() + timedelta(days=1) if end else local.date(), zone)
+    if local.tzinfo is not None:
+        return local.astimezone(timezone.utc)
+    return local.replace(tzinfo=zone, fold=1 if end else 0).astimezone(timezone.utc)
+
+
+def as_typed(moment: datetime, zone: ZoneInfo) -> str:
+    """The local minute of a moment as fields for times hold it, and `parse_local` reads it: ``2026-11-22T18:04``."""
+    return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def length(seconds: float) -> str:

@@ -23,7 +23,7 @@ from dashboard.notify import browsers
 from dashboard.people import audit
 from dashboard.security import safe_next
 from dashboard.session_query import known_equipment
-from dashboard.times import length, local_day, spoken_day
+from dashboard.times import as_typed, length, local_day, spoken_day
 from spotter.alert_words import KINDS, URGENT, headline, subject, words
 from spotter.database import alerts, services
 from spotter.database.tables import AlertRow, DeliveryRow
@@ -35,6 +35,7 @@ bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 FILTERS = ("state", "kind", "equipment", "camera", "from", "to")
 
 AROUND = timedelta(minutes=10)
+_MINUTE = timedelta(minutes=1)
 """Sessions from so long before an alert on are its evidence."""
 
 
@@ -163,12 +164,11 @@ def _equipment(wanted: AlertFilter, context: Context) -> list[tuple[str, str]]:
 
 def _shown(row: AlertRow, context: Context, now: datetime, in_service: frozenset[str]) -> dict[str, Any]:
     language, raised = chosen(), row.raised_at.astimezone(context.zone)
+    until = row.cleared_at + _MINUTE if row.cleared_at else row.raised_at + AROUND
     about = subject(context.catalog, language, camera=row.camera, zone=row.zone, unit=row.unit, equipment=row.equipment)
     around = {
-        "from": (raised - AROUND).isoformat(timespec="minutes"),
-        "to": (row.cleared_at.astimezone(context.zone) if row.cleared_at else raised + AROUND).isoformat(
-            timespec="minutes"
-        ),
+        "from": as_typed(row.raised_at - AROUND, context.zone),
+        "to": as_typed(until, context.zone),
         **({"equipment": row.equipment} if row.equipment else {}),
         **({"camera": row.camera} if row.camera else {}),
     }

@@ -191,7 +191,8 @@ def sites(query: SitesQuery) -> SitesOut:
     """Several sites side by side: those that a person has a role at; a token's own."""
     asked = _asked(query)
     opened, label = database.session(), query.equipment or None
-    found = overview.sites(opened, current().settings, _readable_sites(opened), asked.period, label)
+    now = datetime.now(timezone.utc)
+    found = overview.sites(opened, current().settings, _readable_sites(opened), asked.period, label, now)
     return SitesOut(
         days=_days(asked.period),
         sites=[

@@ -19,7 +19,7 @@ from dashboard.equipment.figures import (
     hint,
     peak,
 )
-from dashboard.equipment.period import Period
+from dashboard.equipment.period import Period, days_between
 from dashboard.floor import Floor
 from spotter.settings import Settings
 
@@ -143,16 +143,18 @@ def units(
 
 
 def sites(
-    session: Session, settings: Settings, names: Iterable[str], period: Period, equipment: str | None
+    session: Session, settings: Settings, names: Iterable[str], asked: Period, equipment: str | None, now: datetime
 ) -> list[Site]:
     """Sites side by side in the same days of their own clocks: of a type, or of all."""
-    found, zone = [], ZoneInfo(settings.timezone)
+    found = []
     for site in names:
+        stands = floor.read(session.connection(), settings, site)
+        period = days_between(asked.first, asked.last, stands.zone, now)
         scope, name = ("equipment", equipment) if equipment else ("site", site)
         figures = query.totals(session, site, period, scope, [name]).get(name, Figures())
-        hours = query.days(session, site, period, zone, scope, [name])[name]
+        hours = query.days(session, site, period, stands.zone, scope, [name])[name]
         median = query.medians(session, site, period, scope, [name]).get(name)
-        judged = hint(peak(hours), limits(floor.read(session.connection(), settings, site)))
+        judged = hint(peak(hours), limits(stands))
         found.append(Site(site, figures, median, judged))
     return found
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from flask_babel import gettext
 
 from dashboard.language import mark
-from dashboard.times import day_start, local_day
+from dashboard.times import FIRST_YEAR, LAST_YEAR, day_start, local_day
 from spotter.database.months import next_month
 from spotter.events import seconds_between
 
@@ -114,6 +114,14 @@ def parts(period: Period, folded: frozenset[date]) -> Parts:
     return Parts(tuple(months), tuple(days))
 
 
+def like(period: Period, first: date, zone: ZoneInfo, now: datetime) -> Period:
+    """As many days from `first` on, to compare with: what of today is yet to come is left out of its like, too."""
+    other = days_between(first, first + timedelta(days=period.days - 1), zone, now)
+    if not period.is_cut:
+        return other
+    return replace(other, end=min(other.end, other.last_begins + (period.end - period.last_begins)), is_cut=True)
+
+
 def read(arguments: Mapping[str, str], zone: ZoneInfo, now: datetime) -> tuple[Asked, list[str]]:
     """The periods of a query string, and what in it was not understood, each in a sentence."""
     problems: list[str] = []
@@ -140,31 +148,28 @@ def read(arguments: Mapping[str, str], zone: ZoneInfo, now: datetime) -> tuple[A
 def _other(period: Period, against: str, zone: ZoneInfo, now: datetime, problems: list[str]) -> Period | None:
     if not against:
         return None
-    span = timedelta(days=period.days)
     if against in ("before", "year"):
-        first = period.first - (span if against == "before" else YEAR)
+        first = period.first - (timedelta(days=period.days) if against == "before" else YEAR)
     else:
-        try:
-            first = date.fromisoformat(against)
-        except ValueError:
+        chosen = _as_day(against)
+        if chosen is None:
             problems.append(gettext("“against” is before, year, or the first day of another time."))
             return None
-    other = days_between(first, first + span - timedelta(days=1), zone, now)
-    if not period.is_cut:
-        return other
-    # What of today is yet to come is left out of its like, too.
-    return replace(other, end=min(other.end, other.last_begins + (period.end - period.last_begins)), is_cut=True)
+        first = chosen
+    return like(period, first, zone, now)
 
 
 def _day(arguments: Mapping[str, str], name: str, problems: list[str]) -> date | None:
     text = arguments.get(name, "").strip()
-    if not text:
-        return None
+    found = _as_day(text)
+    if text and found is None:
+        problems.append(gettext("“%(name)s” is not a day, such as 2026-11-22.", name=name))
+    return found
+
+
+def _as_day(text: str) -> date | None:
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        found = None
-    if found is None or not 2000 <= found.year < 2100:
-        problems.append(gettext("“%(name)s” is not a day, such as 2026-11-22.", name=name))
         return None
-    return found
+    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None

@@ -90,7 +90,7 @@ def card(label: str) -> ResponseReturnValue:
     found = _units(looked, label)
     if not found and (entry is None or not entry.equipment) and label not in query.types(looked.session, looked.site):
         abort(404)
-    if unit and not any(one.unit == unit for one in found):
+    if unit and looked.floor.equipment_of(unit) != label and not any(one.unit == unit for one in found):
         abort(404)
     week, other = weeks(looked, label, unit)
     figures = (
@@ -198,7 +198,7 @@ def _sites(looked: Look, label: str | None) -> list[overview.Site]:
     names = query.sites(looked.session, somebody().id)
     if len(names) < 2:
         return []
-    return overview.sites(looked.session, looked.context.settings, names, looked.asked.period, label)
+    return overview.sites(looked.session, looked.context.settings, names, looked.asked.period, label, looked.now)
 
 
 def _shared(looked: Look) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def editor(name: str, picture: str) -> ResponseReturnValue:
     one = _picture(name, picture)
     before, after, waiting = one.neighbours(picture)
     try:
-        drawn, (width, height) = one.read(picture), one.size(picture)
+        drawn, (width, height), labels = one.read(picture), one.size(picture), one.labels
     except (SetError, NotAPictureError) as error:
         advice = said_here(str(error))
         return render_template("error.html", title=gettext("That did not work"), advice=advice, detail=None), 422
@@ -191,7 +191,7 @@ def editor(name: str, picture: str) -> ResponseReturnValue:
             "size": [width, height],
             "boxes": [{"label": box.label, "box": box.corners} for box in drawn.boxes],
             "version": drawn.version,
-            "labels": [[label, _name_of(label)] for label in one.labels],
+            "labels": [[label, _name_of(label)] for label in labels],
             "save": url_for("labelling.save", name=name, picture=picture),
             "suggest": url_for("labelling.suggest", name=name, picture=picture),
             "set": url_for("labelling.pictures", name=name),

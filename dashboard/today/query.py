@@ -25,6 +25,8 @@ from spotter.moments import to_ms
 LOOKED_INTO = 8
 """Hours of types at most of which the sessions are read: those in which most can have been taken."""
 HOURS_OF_A_TYPE = 2
+GONE_AFTER = timedelta(days=7)
+"""A camera that covered nothing for so long has been taken down, or has another name by now."""
 LONGEST_USE = timedelta(hours=6)
 """How long before an hour its sessions may have begun to count as taking a piece."""
 
@@ -67,6 +69,7 @@ def _days(session: Session, site: str, zone: ZoneInfo, wanted: list[date], now: 
     for day, hour, in_use_ms, sessions, queue_ms in session.execute(wanted_hours):
         hours[day][hour] = hours[day][hour] + Figures(in_use_ms, sessions, queue_ms=queue_ms)
     cameras = query.distinct(session, camera.camera, camera.site == site)
+    known = [_first_and_last(session, site, name) for name in cameras]
     watched = dict(
         session.execute(
             select(camera.day, func.sum(camera.watched_ms))
@@ -77,10 +80,19 @@ def _days(session: Session, site: str, zone: ZoneInfo, wanted: list[date], now: 
     found = {}
     for day in {*hours, wanted[0]}:
         end = min(day_start(day + timedelta(days=1), zone), now)
-        possible = len(cameras) * (to_ms(end) - to_ms(day_start(day, zone)))
+        there = sum(first <= day <= last + GONE_AFTER for first, last in known)
+        possible = there * (to_ms(end) - to_ms(day_start(day, zone)))
         coverage = min(1.0, int(watched.get(day) or 0) / possible) if possible > 0 else 0.0
         found[day] = Day(hours[day], coverage)
     return found
+
+
+def _first_and_last(session: Session, site: str, name: str) -> tuple[date, date]:
+    """The days between which a camera has figures."""
+    row = CameraHourRow
+    days = select(row.day).where(row.site == site, row.camera == name).limit(1)
+    first, last = (session.scalars(days.order_by(order)).one() for order in (row.hour, row.hour.desc()))
+    return first, last
 
 
 def _type_hours(session: Session, site: str, begin: datetime, now: datetime) -> list[TypeHour]:

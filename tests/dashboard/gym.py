@@ -215,11 +215,13 @@ class Gym:
         self._changed("usage", "free-weights")
         return str(row["id"])
 
-    def elsewhere(self, site: str, equipment: str, started: datetime, minutes: float) -> None:
-        """A session and its figures at another site of the same database."""
+    def elsewhere(
+        self, site: str, equipment: str, started: datetime, minutes: float, zone: ZoneInfo | None = None
+    ) -> None:
+        """A session and its figures at another site of the same database, by its own clocks."""
         self.session(equipment, started, minutes, site=site)
         with self.engine.begin() as connection:
-            zone = ZoneInfo(self.settings.timezone)
+            zone = zone or ZoneInfo(self.settings.timezone)
             begin, length = to_ms(started), round(minutes * 60_000)
             span = SessionSpan(UnitKey(equipment, "", "floor"), begin, begin + length, is_open=False)
             rollups.change(connection, site, zone, [], [span])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask import Flask
@@ -83,6 +85,16 @@ def test_who_sees_to_an_alert_is_kept_published_and_logged_once(app: Flask, gym:
     assert "Tom saw to it already" in owner.get("/alerts").text
     assert len(events(gym)) == 1
     assert owner.get("/people/log").text.count("saw to the alert") == 1
+
+
+def test_around_an_alert_stands_in_the_fields_of_the_sessions(app: Flask, gym: Gym) -> None:
+    trainer = browser(app, gym, "trainer")
+    gym.clear(gym.alert(raised=datetime(2026, 11, 20, 17, 0, 30, tzinfo=timezone.utc)))
+    page = unquote(trainer.get("/alerts?state=all").text)
+    link = re.search(r'href="(/sessions\?[^"]*from=2026-11-20T17:50[^"]*)"', page)
+    assert link is not None
+    around = trainer.get(link[1].replace("&amp;", "&")).text
+    assert 'name="from" type="datetime-local" value="2026-11-20T17:50"' in around
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example/", "/\\evil.example"])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import xml.etree.ElementTree as ElementTree
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
 
 from spotter import catalog
-from spotter.database import services
+from spotter.database import layouts, services
 
 from .gym import Gym
 
@@ -135,7 +135,8 @@ def test_units_come_page_by_page(gym: Gym, signed_in: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=damaged", "period=x", "from=x", "from=2026-02-02&to=2026-02-01", "against=x"]
+    "query",
+    ["cursor=damaged", "period=x", "from=x", "from=2026-02-02&to=2026-02-01", "against=x", "against=9999-12-31"],
 )
 def test_what_is_not_understood_is_named(signed_in: FlaskClient, query: str) -> None:
     answer = signed_in.get(f"/api/v1/figures?{query}")
@@ -187,6 +188,17 @@ def test_sites_stand_side_by_side_for_who_may_see_them(gym: Gym, app: object, si
     AuthActions(here).login("Vera")
     assert "uptown" not in here.get("/equipment").text
     assert seconds(here) == {"downtown": 1800}
+
+
+def test_each_site_has_the_days_of_its_own_clocks(gym: Gym, signed_in: FlaskClient) -> None:
+    there = ZoneInfo("America/Los_Angeles")
+    layouts.add(gym.engine, "uptown", {"cameras": {}, "rules": {}, "timezone": there.key}, "settings")
+    today = datetime.now(BERLIN).date()
+    yesterday = today - timedelta(days=1)
+    half_past_midnight = datetime.combine(today, time(0, 30), tzinfo=BERLIN)  # yesterday, on the other site's clocks
+    gym.elsewhere("uptown", "bike", half_past_midnight, 20, there)
+    assert seconds(signed_in, f"?from={yesterday}&to={today}")["uptown"] == 1200
+    assert seconds(signed_in, f"?from={today}&to={today}")["uptown"] == 0
 
 
 @pytest.mark.parametrize("period", ["today", "7d", "30d", "90d", "365d"])

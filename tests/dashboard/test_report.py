@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,29 @@ def test_the_last_whole_week_stands_beside_the_one_before(gym: Gym, signed_in: F
     assert days[0] == "day,hours,before"
     assert days[1] == "Mon,1.5,1.0"
     assert signed_in.get("/report/hours.svg").mimetype == "image/svg+xml"
+
+
+def test_a_week_that_is_not_over_is_compared_with_as_much_of_the_one_before(
+    gym: Gym, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuesday = monday(1) + timedelta(days=1, hours=8)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls.fromtimestamp(tuesday.timestamp(), tz)
+
+    gym.watched(monday(2) - timedelta(hours=12), 9 * 24, ("treadmill", "treadmill-1"))
+    for day in range(9):
+        gym.session("treadmill", monday(2) + timedelta(days=day), 60, unit="treadmill-1")
+    monkeypatch.setattr("dashboard.report.datetime", Clock)
+    year, number, _ = monday(1).isocalendar()
+    page = signed_in.get(f"/report?week={year}-W{number:02d}").text
+    assert "The week is not over." in page
+    assert re.search(r"In use</dt><dd>2 h <small[^>]*>\+0 %", page)
+    hours = signed_in.get(f"/report/hours.csv?week={year}-W{number:02d}").text
+    assert "12:00,60.0" in hours
+    assert signed_in.get(f"/report/days.csv?week={year}-W{number:02d}").text.splitlines()[3] == "Wed,0.0,1.0"
 
 
 @pytest.mark.parametrize("week", ["x", "2026-W99", "1990-W01", "2099-W01", "-W"])

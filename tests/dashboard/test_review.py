@@ -113,6 +113,14 @@ def test_what_is_not_possible_is_said(gym: Gym, trainer: FlaskClient) -> None:
     assert len(only(gym, UsageSessionRow)) == 4
 
 
+def test_a_split_in_the_hour_that_the_clocks_show_twice(gym: Gym, trainer: FlaskClient) -> None:
+    began = datetime(2026, 10, 25, 0, 50, tzinfo=timezone.utc)  # 02:50, and half an hour later it is 02:20
+    session = gym.session("kettlebell", began, 30)
+    assert post(trainer, f"/sessions/{session}/split", at="02:05:00").status_code == 302
+    starts = sorted(row.started_at for row in only(gym, UsageSessionRow))
+    assert starts == [began, began + timedelta(minutes=15)]
+
+
 def test_review_goes_through_all_from_the_newest(gym: Gym, trainer: FlaskClient) -> None:
     older, newer = gym.session("kettlebell", at(10)), gym.session("kettlebell", at(11))
     gym.session("kettlebell", datetime.now(timezone.utc), None)

@@ -91,7 +91,8 @@ def test_a_filter_that_fits_nothing_says_so(gym: Gym, signed_in: FlaskClient) ->
 
 
 @pytest.mark.parametrize(
-    "query", ["from=yesterday", "to=2026-13-45", "from=2026-11-21&to=2026-11-20", "from=99999-01-01"]
+    "query",
+    ["from=yesterday", "to=2026-13-45", "from=2026-11-21&to=2026-11-20", "from=99999-01-01", "from=0001-01-05"],
 )
 def test_a_time_that_is_not_understood_is_named(signed_in: FlaskClient, query: str) -> None:
     page = signed_in.get(f"/sessions?{query}")

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from dashboard.equipment.figures import HOUR_MS, Figures
 from dashboard.today.usual import Day, deviation, usual
 from dashboard.today.worth import Open, TypeHour, UnitWeek, all_taken_ms, could_be_taken, things
-from spotter.database import layouts, services
+from spotter.database import layouts, rollups, services
+from spotter.database.rollups import FigureChanges
+from spotter.moments import to_ms
 
 from .gym import Gym
 from .people import browser
@@ -138,6 +140,17 @@ def test_today_stands_beside_the_usual_day(gym: Gym, signed_in: FlaskClient) -> 
     assert signed_in.get("/today.png").status_code == 404
     told = signed_in.get("/api/v1/today").get_json()
     assert (len(told["seconds_by_hour"]), told["usual"] is None, told["things"]) == (24, False, [])
+
+
+def test_a_camera_that_was_taken_down_does_not_make_days_unseen(gym: Gym, signed_in: FlaskClient) -> None:
+    with gym.engine.begin() as connection:
+        changes = FigureChanges(BERLIN)
+        changes.cameras[to_ms(at(20, 12)), "old"] = HOUR_MS
+        rollups.add(connection, gym.site, changes)
+    for week in range(1, 4):
+        gym.watched(at(week, 0), 23, ("treadmill", "treadmill-1"))
+        gym.session("treadmill", at(week, 12), 10, unit="treadmill-1")
+    assert "the last 3 same weekdays" in signed_in.get("/").text
 
 
 def test_all_taken_leads_to_its_evidence(gym: Gym, signed_in: FlaskClient) -> None:
