@@ -8,7 +8,7 @@ import click
 
 from models.commands import FOLDER, need
 
-VIEWS = ("high", "phone", "kiosk", "items")
+VIEWS = ("high", "phone", "kiosk", "items", "rack")
 
 
 @click.command()

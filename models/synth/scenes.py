@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.synth import clutter, room
+from models.synth import clutter, racks, room
 from models.synth.actors import act
 from models.synth.items import MAKERS, Item, make
 from models.synth.meshes import Floats, Mesh, Paint, rotation
@@ -16,8 +16,8 @@ LABELS = tuple(MAKERS)
 # How often each label is drawn: what has few photos is drawn more (shared photos hold many kettlebells).
 SHARES = np.array([1.0, 1.5, 1.6, 2.0, 1.7, 2.0, 1.2, 0.8])
 SHARES = SHARES / SHARES.sum()
-VIEWS = ("high", "phone", "kiosk", "items")
-VIEW_SHARES = (0.30, 0.27, 0.20, 0.23)
+VIEWS = ("high", "phone", "kiosk", "items", "rack")
+VIEW_SHARES = (0.26, 0.23, 0.18, 0.19, 0.14)
 Random = np.random.Generator
 
 
@@ -58,10 +58,18 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
     scene = Scene(_camera(rng, view))
     shell = _shell(rng)
     if with_room:
-        _furnish(scene, rng, shell, busy=view != "kiosk")
+        _furnish(scene, rng, shell, busy=view not in ("kiosk", "rack"))
     _light(scene, rng, shell)
     taken: list[tuple[float, float, float]] = []
-    people = {"high": int(rng.integers(1, 4)), "phone": int(rng.integers(1, 3)), "kiosk": 1, "items": 0}[view]
+    if view == "rack":
+        _add_rack(scene, rng, taken)
+    people = {
+        "high": int(rng.integers(1, 4)),
+        "phone": int(rng.integers(1, 3)),
+        "kiosk": 1,
+        "items": 0,
+        "rack": int(rng.integers(0, 2)),
+    }[view]
     for _ in range(people):
         _add_person(scene, rng, view, taken)
     if view == "items" and rng.random() < 0.3:
@@ -71,6 +79,7 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
         "phone": rng.integers(3, 8),
         "kiosk": rng.integers(0, 4),
         "items": rng.integers(5, 11),
+        "rack": rng.integers(0, 3),
     }
     for _ in range(int(count[view])):
         _add_item(scene, rng, view, taken)
@@ -96,6 +105,10 @@ def _camera(rng: Random, view: str) -> Camera:
         return Camera(
             (aside * 0.2, -float(rng.uniform(1.0, 1.6)), high), (0, 0, float(rng.uniform(1.15, 1.4))), 60, roll
         )
+    if view == "rack":
+        target = (float(rng.uniform(-0.4, 0.4)), 0.8, float(rng.uniform(0.4, 0.8)))
+        away, high = float(rng.uniform(0.6, 3.6)), float(rng.uniform(0.9, 2.7))
+        return Camera((aside * 1.2, -away, high), target, float(rng.uniform(45, 70)), roll * 1.5)
     high, away = float(rng.uniform(0.5, 1.7)), float(rng.uniform(0.9, 2.2))
     return Camera((aside * 0.5, -away, high), (0, 0.1, 0.12), float(rng.uniform(45, 65)), roll * 2)
 
@@ -152,6 +165,17 @@ def _add_person(scene: Scene, rng: Random, view: str, taken: list[tuple[float, f
     shift = (float(spot[0]), float(spot[1]), 0.0)
     scene.things.append(Thing("person", actor.body.moved(turn, shift)))
     scene.things.extend(Thing(label, mesh.moved(turn, shift)) for label, mesh in actor.things)
+
+
+def _add_rack(scene: Scene, rng: Random, taken: list[tuple[float, float, float]]) -> None:
+    shelves, lying = racks.rack(rng)
+    turn, shift = (
+        rotation("z", float(rng.normal(0, 15))),
+        (float(rng.normal(0, 0.3)), float(rng.uniform(0.6, 1.4)), 0.0),
+    )
+    scene.scenery.append(shelves.moved(turn, shift))
+    scene.things.extend(Thing(label, mesh.moved(turn, shift)) for label, mesh in lying)
+    taken.append((shift[0], shift[1], 1.0))
 
 
 def _lying(item: Item, rng: Random) -> Mesh:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from models.synth import items, poses
+from models.synth import items, poses, racks
 from models.synth.boxes import outline_area_px, visible_boxes, worth_a_label, yolo_rows
 from models.synth.choreography import Script, keyed, walking
 from models.synth.meshes import Paint, ball, box, joined, rotation, tube
@@ -170,6 +172,32 @@ def test_the_same_seed_makes_the_same_item() -> None:
     pytest.importorskip("cv2", reason="prints on items are drawn with OpenCV")
     first, second = (items.make("yoga_block", np.random.default_rng(4)) for _ in range(2))
     assert np.array_equal(first.mesh.vertices, second.mesh.vertices)
+
+
+@pytest.mark.parametrize("label", sorted(racks.HELD))
+def test_a_row_on_a_rack_is_of_one_make_side_by_side(label: str) -> None:
+    counts = []
+    for seed in range(12):
+        lying = racks.row(label, 1.8, 0.5, 20, np.random.default_rng(seed))
+        counts.append(len(lying))
+        spans = [(mesh.vertices[:, 0].min(), mesh.vertices[:, 0].max()) for mesh in lying]
+        assert all(left[1] < right[0] for left, right in pairwise(spans))
+        assert all(-0.9001 < left < right < 0.9001 for left, right in spans)
+        assert all(mesh.vertices[:, 2].min() == pytest.approx(0) for mesh in lying)
+        assert len({len(mesh.vertices) for mesh in lying}) <= 1
+    assert np.mean(counts) >= 2
+
+
+def test_what_a_rack_holds_lies_on_its_shelves() -> None:
+    for seed in range(1, 7):
+        shelves, lying = racks.rack(np.random.default_rng(seed))
+        low, high = shelves.vertices.min(axis=0), shelves.vertices.max(axis=0)
+        assert lying
+        for _, mesh in lying:
+            middle = mesh.vertices.mean(axis=0)
+            assert (low[:2] < middle[:2]).all()
+            assert (middle[:2] < high[:2]).all()
+            assert mesh.vertices[:, 2].min() > 0.19
 
 
 def test_meshes_join_without_mixing_their_faces() -> None:
