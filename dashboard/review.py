@@ -196,6 +196,7 @@ def _correct(kind: str, session: str, work: Callable[[Editor, str | None], int])
         work(_editor(), request.form.get("seen") or None)
     except CorrectionError as error:
         opened.rollback()
+        _row(session)  # somebody may have discarded it since it was read above
         flash(gettext(REFUSED[error.reason]), "danger")
         return redirect(url_for("review.session", session=session))
     _recorded(f"session_{kind}", session)
@@ -216,10 +217,20 @@ def _recorded(action: str, subject: str) -> None:
 
 
 def _row(session: str) -> UsageSessionRow:
+    """The session; who would correct one that a correction took away is told so and led to the next."""
     row = database.of_site(UsageSessionRow, session)
     if row is None:
+        if request.method == "POST" and _was_there(session):
+            reason = "missing"
+            flash(gettext(REFUSED[reason]), "danger")
+            abort(redirect(url_for("review.next_one")))
         abort(404)
     return row
+
+
+def _was_there(session: str) -> bool:
+    found = history(database.session().connection(), current().settings.site, session, 20)
+    return any(stored["id"] == session for one in found for stored in one.before)
 
 
 def _moment(text: str, row: UsageSessionRow) -> datetime:

@@ -79,6 +79,9 @@ def test_no_use_two_and_one(gym: Gym, trainer: FlaskClient) -> None:
     assert post(trainer, f"/sessions/{mistake}/discard").headers["Location"] == f"/sessions/{second}"
     assert minutes(gym) == {"kettlebell": 15}
     assert trainer.get(f"/sessions/{mistake}").status_code == 404
+    for step in ("discard", "split", "right"):  # by another trainer, who still has its page open
+        assert post(trainer, f"/sessions/{mistake}/{step}").headers["Location"] == "/sessions/review"
+        assert "somebody corrected it meanwhile" in trainer.get("/sessions/review", follow_redirects=True).text
     assert f'<option value="{second}">18:11:00' in trainer.get(f"/sessions/{first}").text
     post(trainer, f"/sessions/{first}/merge", following=second)
     assert minutes(gym) == {"kettlebell": 16}

@@ -233,7 +233,7 @@ document.addEventListener("keydown", (event) => {
     draw();
     return;
   }
-  if (event.altKey) return;
+  if (event.altKey || event.repeat) return; // a held key means one picture, not all that follow
   const actions = {
     n: () => add([0.4, 0.4, 0.6, 0.6]),
     a: accept,

@@ -1,6 +1,6 @@
 // Reviewing by keyboard: a key presses its button, follows its link, or leads to its field.
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return; // a held key means one session, not all that follow
   if (event.target.matches("input, textarea, select")) {
     if (event.key === "Escape") event.target.blur();
     return;
