@@ -121,7 +121,13 @@ def _disagreements(cameras: Mapping[str, Zones]) -> list[str]:
 def _said(error: Any) -> str:
     place = [str(part) for part in error["loc"] if part != "[key]"]
     zone, rest = (place[0] if place else "?"), ".".join(place[2:])
-    return f"{zone}: {rest + ': ' if rest else ''}{error['msg'].removeprefix('Value error, ')}"
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":  # all of these are names
+        said = gettext(
+            "a name has letters from A to Z, digits, dots, dashes and underscores, at most 64, and begins with a "
+            "letter or a digit."
+        )
+    return f"{zone}: {rest + ': ' if rest else ''}{said}"
 
 
 def _cross(one: Any, other: Any) -> bool:

@@ -93,6 +93,15 @@ def test_zones_that_cannot_be_are_refused_in_words(gym: Gym, signed_in: FlaskCli
     assert newest(gym) is None
 
 
+def test_a_name_that_cannot_be_is_refused_in_the_readers_language(gym: Gym, signed_in: FlaskClient) -> None:
+    signed_in.get("/language/ko")
+    rack = {"kind": "rack", "holds": {"케틀벨": 4}, "polygon": SQUARE}
+    answer = put(signed_in, {"벤치": MILL, "mill": {**MILL, "unit": "1번"}, "rack": rack})
+    problems = answer.json["problems"]  # type: ignore[index]
+    assert {one.split(" ")[0] for one in problems} == {"벤치:", "mill:", "rack:"}
+    assert all("영문자" in one and "64자" in one for one in problems), problems
+
+
 def test_a_name_on_two_cameras_is_one_kind(gym: Gym, signed_in: FlaskClient) -> None:
     put(signed_in, {"corner": MILL})
     walkway = {"corner": {"kind": "walkway", "polygon": SQUARE}}

@@ -105,6 +105,66 @@ def test_by_keyboard_alone(gym: Gym, visit: Visit) -> None:
     assert visit.wrong == []
 
 
+def test_a_zone_is_chosen_while_the_camera_tells_news_and_tab_leads_to_its_corners(gym: Gym, visit: Visit) -> None:
+    page = visit.page
+    for _ in range(2):
+        page.get_by_role("button", name="Add a square").click()
+    page.get_by_label("Kind", exact=True).select_option("floor")
+    rows = page.locator("#list button")
+    rows.first.click()
+    rows.last.hover()
+    page.mouse.down()
+    gym.scene("free-weights", "person", "person", "kettlebell")
+    visit.says("#list", "1 Kettlebell")
+    page.mouse.up()
+    sync_api.expect(rows.last).to_have_attribute("aria-pressed", "true")
+    rows.first.click()
+    page.locator("#zones [data-zone='0']").focus()
+    reached = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.dataset.focus ?? document.activeElement.id"))
+    assert reached == ["corner0", "corner1", "corner2", "corner3", "save"]
+    rows.last.press("Enter")
+    page.locator("#save").press("Shift+Tab")
+    assert page.evaluate("document.activeElement.dataset.focus") == "corner3"
+    sync_api.expect(page.locator("#zones .chosen")).to_have_attribute("data-zone", "1")
+
+
+def test_what_changes_while_a_save_is_on_its_way_is_still_to_be_saved(gym: Gym, visit: Visit) -> None:
+    page = visit.page
+    unit, save = page.locator("#zone-unit"), page.get_by_role("button", name="Save", exact=True)
+    on_its_way: list[Any] = []
+    page.route("**/layout/free-weights", lambda route: on_its_way.append(route), times=1)
+    page.get_by_role("button", name="Add a square").click()
+    unit.fill("first")
+    unit.blur()
+    save.click()
+    unit.fill("second")
+    unit.blur()
+    gym.scene("free-weights", "person")
+    visit.says("#list", "nobody is on it")
+    sync_api.expect(save).to_be_disabled()  # or it would be sent twice
+    on_its_way[0].continue_()
+    visit.says("#said", "Saved as version 1")
+    assert kept(gym, visit, 2)["zone-1"]["unit"] == "second"
+    page.get_by_role("button", name="Undo").click()
+    sync_api.expect(save).to_be_enabled()
+
+
+def test_since_when_it_is_not_live_stays_as_it_was(visit: Visit) -> None:
+    visit.page.clock.install()
+    visit.page.route("**/live/*", lambda route: route.abort())
+    for path in ("/layout/free-weights", "/alerts"):
+        visit.go(path)
+        said = []
+        for _ in range(2):
+            visit.page.clock.run_for(14_000)
+            visit.says("#connection", "Not live since")
+            said.append(visit.page.locator("#connection").inner_text())
+        assert said[0] == said[1], path
+
+
 def test_a_refusal_is_shown_and_nothing_is_lost(gym: Gym, visit: Visit) -> None:
     page = visit.page
     page.get_by_role("button", name="Add a square").click()

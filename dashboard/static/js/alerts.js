@@ -1,6 +1,6 @@
 // The alerts page: whenever an alert changes, the list is asked for again and put in the place of the old one.
 import { openStream } from "./stream.js";
-import { language, t } from "./text.js";
+import { t } from "./text.js";
 
 const places = JSON.parse(document.getElementById("places").textContent);
 const connection = document.getElementById("connection");
@@ -53,8 +53,5 @@ openStream(places, {
   },
   now: () => {},
   connected: () => { show("ok", t("Live")); },
-  lost: () => {
-    const time = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-    show("bad", t("Not live since %(time)s", { time }));
-  },
+  lost: (reason, time) => { show("bad", t("Not live since %(time)s", { time })); },
 });

@@ -1,7 +1,7 @@
 // Zones of one camera over its live picture: drawn by mouse, touch and keyboard, with what each would hold now.
 import { Preview } from "./preview.js";
 import { openStream } from "./stream.js";
-import { language, t } from "./text.js";
+import { t } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STEP = 0.01;
@@ -15,6 +15,7 @@ let chosen = -1;
 let past = [];
 let sketch = null; // corners of a zone that is being drawn
 let drag = null;
+let saving = false;
 let seen = { frame: [16, 9], objects: [], known: false };
 let [width, height] = [1600, 900];
 
@@ -95,9 +96,10 @@ function draw() {
     make("circle", { cx: x * width, cy: y * height, r: 4 * unit, class: "foot" }, svg);
   }
   const points = (polygon) => polygon.map(([x, y]) => `${x * width},${y * height}`).join(" ");
+  // Only the chosen zone is in the Tab order, so that its corners come next; the list leads to the others.
   zones.forEach(({ name, zone }, number) => {
     const [now, full] = told(zone);
-    const group = make("g", { tabindex: 0, role: "button", "aria-pressed": number === chosen, "aria-label": t("Zone %(name)s. %(now)s", { name, now }), "data-zone": number, "data-focus": `zone${number}`, class: `${number === chosen ? "chosen" : ""} ${full ? "full" : ""}` }, svg);
+    const group = make("g", { tabindex: current() && number !== chosen ? -1 : 0, role: "button", "aria-pressed": number === chosen, "aria-label": t("Zone %(name)s. %(now)s", { name, now }), "data-zone": number, "data-focus": `zone${number}`, class: `${number === chosen ? "chosen" : ""} ${full ? "full" : ""}` }, svg);
     make("polygon", { points: points(zone.polygon), class: `kind-${zone.kind}` }, group);
     const [x, y] = zone.polygon.reduce((best, one) => (one[1] < best[1] ? one : best));
     const text = make("text", { x: Math.min(x * width, width - 80 * unit), y: Math.max(y * height - 5 * unit, 14 * unit), "font-size": 13 * unit, "stroke-width": 3 * unit }, group);
@@ -119,32 +121,40 @@ function draw() {
   list();
 }
 
+function row(number) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(document.createElement("span"), document.createElement("span"));
+  button.addEventListener("click", () => choose(number));
+  item.append(button);
+  return item;
+}
+
+// Rows stay and only their words change: one that is taken away between press and release is not clicked.
 function list() {
   const rows = byId("list");
   const held = rows.contains(document.activeElement);
-  rows.replaceChildren(...zones.map(({ name, zone }, number) => {
-    const row = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.setAttribute("aria-pressed", number === chosen);
+  while (rows.children.length > zones.length) rows.lastElementChild.remove();
+  while (rows.children.length < zones.length) rows.append(row(rows.children.length));
+  zones.forEach(({ name, zone }, number) => {
+    const button = rows.children[number].firstElementChild;
+    const [called, said] = button.children;
     const [now, full] = told(zone);
-    const said = document.createElement("span");
+    button.setAttribute("aria-pressed", number === chosen);
+    called.textContent = name;
     said.className = `now${full ? " full" : ""}`;
     said.textContent = now;
-    button.append(name, said);
-    button.addEventListener("click", () => choose(number));
-    row.append(button);
-    return row;
-  }));
-  if (held && current()) rows.children[chosen].firstElementChild.focus();
+  });
+  if (held && !rows.contains(document.activeElement)) rows.lastElementChild?.firstElementChild.focus();
   byId("none").hidden = zones.length > 0;
   byId("undo").disabled = !past.length;
   byId("draw").textContent = sketch ? t("Done") : t("Draw a zone");
-  if (byId("save")) byId("save").disabled = !changed();
+  if (byId("save")) byId("save").disabled = saving || !changed();
 }
 
 const packed = () => Object.fromEntries(zones.map(({ name, zone }) => [name, zone]));
-const changed = () => past.length > 0 && JSON.stringify(packed()) !== JSON.stringify(work.zones);
+const changed = () => JSON.stringify(packed()) !== JSON.stringify(work.zones);
 
 function choose(number) {
   chosen = number;
@@ -334,21 +344,23 @@ document.addEventListener("keydown", (event) => {
 
 async function save() {
   byId("problems").hidden = true;
-  byId("save").disabled = true;
+  saving = byId("save").disabled = true;
+  const sent = structuredClone(packed()); // zones may change while the answer is on its way
   try {
-    const answer = await fetch(work.save, { method: "PUT", headers: { "X-CSRFToken": work.csrf, "Content-Type": "application/json" }, body: JSON.stringify({ version: work.version, zones: packed() }), signal: AbortSignal.timeout(15000) });
+    const answer = await fetch(work.save, { method: "PUT", headers: { "X-CSRFToken": work.csrf, "Content-Type": "application/json" }, body: JSON.stringify({ version: work.version, zones: sent }), signal: AbortSignal.timeout(15000) });
     const content = await answer.json();
     if (!answer.ok) {
       byId("problems").replaceChildren(...(content.problems ?? [content.title]).map((text) => Object.assign(document.createElement("p"), { textContent: text })));
       byId("problems").hidden = false;
     } else {
       work.version = content.version;
-      work.zones = structuredClone(packed());
+      work.zones = sent;
       say(t("Saved as version %(version)s; it holds from now on.", { version: content.version }));
     }
   } catch {
     say(t("The dashboard does not answer; nothing is lost, try again."));
   }
+  saving = false;
   list();
 }
 
@@ -378,9 +390,8 @@ openStream(work, {
   },
   now: () => {},
   connected: () => connection("ok", t("Live")),
-  lost: () => {
+  lost: (reason, time) => {
     seen = { ...seen, objects: [], known: false };
-    const time = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
     connection("bad", t("Not live since %(time)s", { time }));
     draw();
   },

@@ -2,7 +2,7 @@
 import { openStream } from "./stream.js";
 import { Tiles } from "./tiles.js";
 import { InUse } from "./in-use.js";
-import { language, said, t } from "./text.js";
+import { said, t } from "./text.js";
 
 const places = JSON.parse(document.getElementById("places").textContent);
 const connection = document.getElementById("connection");
@@ -58,9 +58,8 @@ openStream(places, {
     tiles.trust(true);
     showTrouble();
   },
-  lost: (reason) => {
-    const since = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-    if (lost === null) lost = t("%(reason)s Not live since %(time)s; trying again.", { reason, time: since });
+  lost: (reason, time) => {
+    lost ??= t("%(reason)s Not live since %(time)s; trying again.", { reason, time });
     show("bad", t("Not live"));
     tiles.trust(false);
     inUse.trust(false);

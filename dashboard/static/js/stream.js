@@ -1,5 +1,5 @@
 // One connection to the server: server-sent events, and questions every two seconds where those don't get through.
-import { t } from "./text.js";
+import { language, t } from "./text.js";
 
 const SILENT_MS = 11000; // almost three pings that did not come
 const RETRY_MS = 2000;
@@ -9,18 +9,24 @@ export function openStream(places, on) {
   let source = null;
   let heardAt = performance.now();
   let live = false;
+  let lostAt = null; // the time at which it was first lost
   let asking = false;
 
   const heard = (now) => {
     heardAt = performance.now();
     if (now) on.now(Date.parse(now));
+    lostAt = null;
     if (!live) { live = true; on.connected(); }
   };
   const take = (kind, told) => {
     on[kind]?.(told);
     if (kind === "alerts") document.dispatchEvent(new CustomEvent("spotter:alerts", { detail: told }));
   };
-  const silent = (reason) => { live = false; on.lost(reason); };
+  const silent = (reason) => {
+    live = false;
+    lostAt ??= new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    on.lost(reason, lostAt);
+  };
 
   async function ask() {
     if (asking) return;
