@@ -113,6 +113,7 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
     said.init_app(app)
     Bootstrap5(app)
     health.init_app(app, context)
+    kiosk.init_app(app)
     auth.init_app(app)
     cards.init_app(app)
     identify.init_app(app)

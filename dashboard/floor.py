@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from spotter.database import layouts
 from spotter.settings import RackZone, Rules, Settings, StationZone, Zone
 
-_ZONES: TypeAdapter[dict[str, dict[str, Zone]]] = TypeAdapter(dict[str, dict[str, Zone]])
+Zones = dict[str, Zone]
+_ZONES: TypeAdapter[dict[str, Zones]] = TypeAdapter(dict[str, Zones])
 
 
 class Station(NamedTuple):
@@ -53,16 +54,7 @@ class Floor(NamedTuple):
 
 def read(connection: Connection, settings: Settings, site: str | None = None) -> Floor:
     """The newest layout of a site; what the settings say where there is none yet, or one that is not understood."""
-    known = layouts.newest(connection, site or settings.site)
-    zones, rules = {name: camera.zones for name, camera in settings.cameras.items()}, settings.rules
-    clocks = ZoneInfo(settings.timezone)
-    if known is not None:
-        try:
-            zones = _ZONES.validate_python(known.document["cameras"])
-            rules = Rules.model_validate(known.document["rules"])
-            clocks = ZoneInfo(known.document["timezone"])
-        except (ValidationError, KeyError):  # of another version of Spotter
-            pass
+    zones, rules, clocks = _newest(connection, settings, site or settings.site)
     found = [
         Station(
             camera,
@@ -86,3 +78,22 @@ def read(connection: Connection, settings: Settings, site: str | None = None) ->
     for holds in racks.values():
         kit.update(holds)
     return Floor(tuple(found), dict(kit), rules, clocks)
+
+
+def zones_of_cameras(connection: Connection, settings: Settings) -> dict[str, Zones]:
+    """Zones by camera, as the newest layout has them: the settings' cameras, then others that the layout knows."""
+    zones, _, _ = _newest(connection, settings, settings.site)
+    return {**{name: {} for name in settings.cameras}, **zones}
+
+
+def _newest(connection: Connection, settings: Settings, site: str) -> tuple[dict[str, Zones], Rules, ZoneInfo]:
+    known = layouts.newest(connection, site)
+    if known is not None:
+        try:
+            zones, rules = _ZONES.validate_python(known.document["cameras"]), known.document["rules"]
+            clocks = ZoneInfo(known.document.get("timezone") or settings.timezone)
+            return zones, Rules.model_validate(rules), clocks
+        except (ValidationError, KeyError):  # of another version of Spotter, or of a newer time zone than is known here
+            pass
+    zones = {name: camera.zones for name, camera in settings.cameras.items()}
+    return zones, settings.rules, ZoneInfo(settings.timezone)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, redirect, render_template, url_for
+from flask import Blueprint, Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 
+from dashboard import auth, database, floor
 from dashboard.cards import phone_url
 from dashboard.context import current
 from dashboard.language import NAMES, chosen
 from dashboard.live.views import answer_stream, current_state
+from spotter.settings import Zone
 
 bp = Blueprint("kiosk", __name__, url_prefix="/kiosk")
 
 
+def init_app(app: Flask) -> None:
+    """Lead a tablet that opens the bare address to its kiosk. To be called before rights are asked for."""
+    app.before_request(_lead_home)
+
+
 def cameras() -> tuple[list[str], list[str]]:
     """Cameras with a kiosk zone, and those without any zone, which name what is in their middle as well."""
-    known = current().settings.cameras
-    kiosks = [name for name, camera in known.items() if any(zone.kind == "kiosk" for zone in camera.zones.values())]
-    return kiosks, [name for name, camera in known.items() if not camera.zones]
+    known = _zones()
+    kiosks = [name for name, zones in known.items() if any(zone.kind == "kiosk" for zone in zones.values())]
+    return kiosks, [name for name, zones in known.items() if not zones]
 
 
 @bp.get("")
@@ -72,5 +79,15 @@ def _keys(camera: str) -> frozenset[str]:
 
 
 def _check(camera: str) -> None:
-    if camera not in current().settings.cameras:
+    if camera not in _zones():
         abort(404)
+
+
+def _zones() -> dict[str, dict[str, Zone]]:
+    return floor.zones_of_cameras(database.session().connection(), current().settings)
+
+
+def _lead_home() -> ResponseReturnValue | None:
+    """An installed page begins at the first page, and an error leads there: a kiosk's is another one."""
+    user = auth.person() if request.endpoint == "today.page" else None
+    return redirect(auth.home(user.role)) if user is not None and user.role == "kiosk" else None

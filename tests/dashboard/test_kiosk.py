@@ -24,10 +24,12 @@ from dashboard.live.board import Board
 from dashboard.live.held import Held
 from dashboard.naming import LONGEST_SIDE, Named, NotAPictureError, Seen, judge, read_picture
 from spotter import catalog, topics
+from spotter.database import layouts
 from spotter.events import Candidate, Identified
 from spotter.settings import DashboardSettings
 
 from .gym import Gym
+from .test_rights import kiosk
 
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV (the cpu extra)")
 DEMO = Path(catalog.__file__).parent / "demo"
@@ -163,6 +165,33 @@ def test_a_kiosk_sees_its_own_camera_alone(gym: Gym, signed_in: FlaskClient) -> 
     state = signed_in.get("/kiosk/kiosk/state").get_json()
     assert {(kind, document["camera"]) for kind, document in state["events"]} == {("camera", "kiosk")}
     assert signed_in.get("/kiosk/nothing").status_code == signed_in.get("/kiosk/nothing/state").status_code == 404
+
+
+def test_the_newest_layout_says_which_cameras_are_kiosks(app: Flask, gym: Gym) -> None:
+    tablet = kiosk(app, gym)
+    square = [[0.1, 0.1], [0.4, 0.1], [0.4, 0.4]]
+    desk, bench = {"kind": "kiosk", "polygon": square}, {"kind": "floor", "polygon": square}
+
+    def draw(**zones: Any) -> None:
+        layouts.add(gym.engine, gym.site, {"cameras": zones, "rules": {}, "timezone": "UTC"}, "dashboard")
+
+    assert "No camera has a kiosk zone yet" in tablet.get("/kiosk").text
+    draw(**{"free-weights": {"desk": desk}, "kiosk": {}, "attic": {"bench": bench}})
+    assert tablet.get("/kiosk").headers["Location"] == "/kiosk/free-weights"
+    assert tablet.get("/kiosk/attic/state").status_code == 200  # of another box, which these settings do not name
+    draw(**{"free-weights": {"bench": bench}})
+    page = tablet.get("/kiosk").text
+    assert "No camera has a kiosk zone yet" in page
+    assert [name for name in ("free-weights", "kiosk", "attic") if f'href="/kiosk/{name}"' in page] == ["kiosk"]
+
+
+def test_a_tablet_that_goes_astray_is_led_to_its_kiosk(app: Flask, gym: Gym) -> None:
+    tablet = kiosk(app, gym)
+    astray = tablet.get("/nothing")
+    assert astray.status_code == 403
+    button = re.search(r'class="btn btn-primary" href="([^"]+)"', astray.text)
+    assert button is not None
+    assert tablet.get(button[1]).headers["Location"] == "/kiosk"
 
 
 def test_the_kiosk_is_for_people_who_are_signed_in(gym: Gym, client: FlaskClient) -> None:

@@ -57,7 +57,7 @@ def test_a_link_makes_a_tablet_a_kiosk_and_nothing_else(app: Flask, gym: Gym) ->
     paired = post(tablet, link, link)
     assert paired.location == "/kiosk"
     assert tablet.get("/kiosk", follow_redirects=True).status_code == 200
-    for path in ("/", "/sessions", "/people", "/account", "/api/v1/live", "/live/state"):
+    for path in ("/today.svg", "/sessions", "/people", "/account", "/api/v1/live", "/live/state"):
         assert tablet.get(path).status_code == 403, path
     assert app.test_client().get(link).status_code == 404
     assert AuthActions(app.test_client()).login("front desk", "!").status_code == 200, "no password opens it"
