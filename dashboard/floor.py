@@ -93,7 +93,7 @@ def _newest(connection: Connection, settings: Settings, site: str) -> tuple[dict
             zones, rules = _ZONES.validate_python(known.document["cameras"]), known.document["rules"]
             clocks = ZoneInfo(known.document.get("timezone") or settings.timezone)
             return zones, Rules.model_validate(rules), clocks
-        except (ValidationError, KeyError):  # of another version of Spotter, or of a newer time zone than is known here
+        except (ValidationError, KeyError):  # of another version of Spotter
             pass
     zones = {name: camera.zones for name, camera in settings.cameras.items()}
     return zones, settings.rules, ZoneInfo(settings.timezone)
