@@ -142,6 +142,17 @@ def test_who_is_removed_is_out_at_once_and_keeps_other_sites(app: Flask, gym: Gy
     assert {row.name for row in only(gym, UserRow)} == {"Olga", "Vera"}
 
 
+def test_who_has_a_role_at_every_site_is_not_removed_here_whatever_they_are_here(app: Flask, gym: Gym) -> None:
+    owner = browser(app, gym, "owner")
+    gym.add("Otto", "owner", site="*")
+    number = next(row.id for row in only(gym, UserRow) if row.name == "Otto")
+    post(owner, f"/people/{number}/role", role="viewer")
+    post(owner, f"/people/{number}/remove")
+    assert "Otto has a role at every site" in owner.get("/people").text
+    with Session(gym.engine) as session:
+        assert users.role_at(session, number, gym.site) == "viewer"
+
+
 def test_a_sign_in_can_be_seen_and_ended_by_its_person(app: Flask, gym: Gym) -> None:
     here = browser(app, gym, "viewer")
     there = app.test_client()
