@@ -163,16 +163,7 @@ def _common() -> dict[str, Any]:
 
 
 def _wants_json() -> bool:
-    return request.endpoint in (
-        "live.events",
-        "live.state",
-        "live.preview",
-        "live.thoughts",
-        "push.subscribe",
-        "labelling.save",
-        "labelling.suggest",
-        "layouts.save",
-    )
+    return request.endpoint in auth.ANSWERED_WITH_401
 
 
 def _explain_http(error: HTTPException) -> ResponseReturnValue:
@@ -181,6 +172,8 @@ def _explain_http(error: HTTPException) -> ResponseReturnValue:
         return error
     if api_access.is_api():
         return problems.of_http(error)
+    if code == 413:
+        identify.drain()
     title, advice = _EXPLAINED.get(code, _UNEXPLAINED)
     if _wants_json():
         return jsonify(status=code, title=title, detail=error.description), code

@@ -39,8 +39,19 @@ log = structlog.get_logger()
 
 bp = Blueprint("auth", __name__)
 
-ANSWERED_WITH_401 = {"live.events", "live.state", "live.preview", "live.thoughts", "kiosk.events", "kiosk.state"}
-"""Asked for by scripts, which a redirect to a page would only confuse."""
+ANSWERED_WITH_401 = {
+    "live.events",
+    "live.state",
+    "live.preview",
+    "live.thoughts",
+    "kiosk.events",
+    "kiosk.state",
+    "layouts.save",
+    "labelling.save",
+    "labelling.suggest",
+    "push.subscribe",
+}
+"""Asked for by scripts, which a redirect to a page would only confuse. Their errors are JSON, too."""
 
 ADDRESS_LIMIT = "30 per minute"
 GUESS_LIMIT = "5 per minute; 30 per hour"

@@ -189,3 +189,14 @@ def test_suggestions_come_from_the_detector(gym: Gym, signed_in: FlaskClient) ->
     headers = {"X-CSRFToken": AuthActions(signed_in).token("/account")}
     answer = signed_in.post(f"/labels/kit/{kept.pictures[0]}/suggest", headers=headers)
     assert (answer.status_code, answer.json) == (200, {"boxes": []})
+
+
+def test_too_many_photos_are_taken_in_before_it_is_said(gym: Gym, signed_in: FlaskClient, tmp_path: Path) -> None:
+    sets.create(gym.settings.data / "labelling", "kit", LABELS)
+    with (tmp_path / "photos").open("w+b") as body:
+        body.truncate(61_000_000)
+        form = "multipart/form-data; boundary=x"
+        answer = signed_in.post("/labels/kit/pictures", input_stream=body, content_type=form)
+        assert answer.status_code == 413
+        assert "too much at once" in answer.text
+        assert body.tell() == 61_000_000

@@ -116,6 +116,19 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten(visit: Visit, kit
     assert len(LabelSet(kit.folder).read(kit.pictures[0]).boxes) == 1
 
 
+def test_who_signs_out_in_another_tab_loses_no_box(visit: Visit, kit: LabelSet) -> None:
+    page = visit.page
+    page.keyboard.press("n")
+    visit.page = visit.context.new_page()
+    visit.go("/account")
+    visit.page.get_by_role("button", name="Sign out").click()
+    visit.page.wait_for_url("**/login")
+    page.keyboard.press("a")
+    sync_api.expect(page.locator("#said")).to_contain_text("Your sign-in has ended")
+    visit.sign_in()
+    assert len(saved(kit, page)) == 1
+
+
 def test_by_touch_on_a_phone(browser: Any, address: str, gym: Gym, kit: LabelSet) -> None:  # noqa: F811
     gym.well()
     opened = Visit(browser, address, viewport=PHONE, has_touch=True, color_scheme="dark")

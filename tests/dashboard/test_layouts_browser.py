@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from spotter.database import layouts
+from spotter.database.people_tables import SignInRow
 
 from .gym import Gym
 from .test_browser import DESKTOP, PHONE, Visit, address, browser, sync_api  # noqa: F401
@@ -177,6 +180,20 @@ def test_a_refusal_is_shown_and_nothing_is_lost(gym: Gym, visit: Visit) -> None:
     page.locator("#zone-corners").fill("10 10\n40 10\n40 40\n10 40")
     page.locator("#zone-corners").blur()
     assert near(kept(gym, visit)["zone-1"]["polygon"], [(0.1, 0.1), (0.4, 0.1), (0.4, 0.4), (0.1, 0.4)])
+
+
+def test_whose_sign_in_ends_is_told_and_saves_after_a_new_one(gym: Gym, visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Add a square").click()
+    with Session(gym.engine) as session:
+        session.execute(delete(SignInRow))
+        session.commit()
+    page.get_by_role("button", name="Save", exact=True).click()
+    visit.says("#said", "Your sign-in has ended")
+    visit.page = visit.context.new_page()
+    visit.sign_in()
+    visit.page = page
+    assert list(kept(gym, visit)) == ["zone-1"]
 
 
 def test_by_touch_on_a_phone(gym: Gym, browser: Any, address: str) -> None:  # noqa: F811

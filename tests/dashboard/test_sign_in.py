@@ -167,6 +167,21 @@ def test_a_removed_person_is_out_at_once(gym: Gym, signed_in: FlaskClient) -> No
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/layout/kiosk"),
+        ("PUT", "/labels/kit/a.jpg/boxes"),
+        ("POST", "/labels/kit/a.jpg/suggest"),
+        ("POST", "/account/notifications/browsers"),
+    ],
+)
+def test_scripts_are_told_that_a_sign_in_is_over(app: Flask, gym: Gym, method: str, path: str) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False
+    answer = app.test_client().open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (401, "application/json")
+
+
+@pytest.mark.parametrize(
     "target",
     ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "javascript:alert(1)", "", None, "/a\nb"],
 )

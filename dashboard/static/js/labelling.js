@@ -1,4 +1,5 @@
 // One picture with its boxes: draw, move, resize, name, delete; by mouse, touch and keyboard.
+import { send } from "./send.js";
 import { t } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -178,7 +179,7 @@ svg.addEventListener("focusin", (event) => {
 });
 
 async function ask(place, method, body) {
-  const answer = await fetch(place, { method, headers: { "X-CSRFToken": work.csrf, "Content-Type": "application/json" }, body, signal: AbortSignal.timeout(30000) });
+  const answer = await send(work, method, place, body);
   const content = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(content.detail ?? t("That did not work; try again."));
   return content;

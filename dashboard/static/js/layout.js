@@ -1,5 +1,6 @@
 // Zones of one camera over its live picture: drawn by mouse, touch and keyboard, with what each would hold now.
 import { Preview } from "./preview.js";
+import { send } from "./send.js";
 import { openStream } from "./stream.js";
 import { t } from "./text.js";
 
@@ -347,7 +348,7 @@ async function save() {
   saving = byId("save").disabled = true;
   const sent = structuredClone(packed()); // zones may change while the answer is on its way
   try {
-    const answer = await fetch(work.save, { method: "PUT", headers: { "X-CSRFToken": work.csrf, "Content-Type": "application/json" }, body: JSON.stringify({ version: work.version, zones: sent }), signal: AbortSignal.timeout(15000) });
+    const answer = await send(work, "PUT", work.save, JSON.stringify({ version: work.version, zones: sent }));
     const content = await answer.json();
     if (!answer.ok) {
       byId("problems").replaceChildren(...(content.problems ?? [content.title]).map((text) => Object.assign(document.createElement("p"), { textContent: text })));
@@ -357,8 +358,8 @@ async function save() {
       work.zones = sent;
       say(t("Saved as version %(version)s; it holds from now on.", { version: content.version }));
     }
-  } catch {
-    say(t("The dashboard does not answer; nothing is lost, try again."));
+  } catch (error) {
+    say(error.name === "Error" ? error.message : t("The dashboard does not answer; nothing is lost, try again."));
   }
   saving = false;
   list();

@@ -1,4 +1,5 @@
 // Turns notifications in this browser on, and changes what it is told of.
+import { send } from "./send.js";
 import { t } from "./text.js";
 
 const work = JSON.parse(document.getElementById("work").textContent);
@@ -35,11 +36,8 @@ async function turnOn() {
   }
   found ??= await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: work.key });
   const kinds = [...form.querySelectorAll("input:checked")].map((box) => box.value);
-  const answer = await fetch(work.subscribe, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": work.csrf },
-    body: JSON.stringify({ endpoint: found.endpoint, p256dh: text(found.getKey("p256dh")), auth: text(found.getKey("auth")), kinds }),
-  });
+  const told = { endpoint: found.endpoint, p256dh: text(found.getKey("p256dh")), auth: text(found.getKey("auth")), kinds };
+  const answer = await send(work, "POST", work.subscribe, JSON.stringify(told));
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).problem ?? t("That did not work; load the page again."));
 }
 

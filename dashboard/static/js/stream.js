@@ -11,6 +11,7 @@ export function openStream(places, on) {
   let live = false;
   let lostAt = null; // the time at which it was first lost
   let asking = false;
+  let leaving = false;
 
   const heard = (now) => {
     heardAt = performance.now();
@@ -33,8 +34,10 @@ export function openStream(places, on) {
     asking = true;
     try {
       const answer = await fetch(places.state, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      if (answer.status === 401) { location.assign(`${places.login}?next=${encodeURIComponent(location.pathname)}`); return; }
+      // Once: who has unsaved work and stays is not asked again.
+      if (answer.status === 401 && !leaving) { leaving = true; location.assign(`${places.login}?next=${encodeURIComponent(location.pathname)}`); return; }
       if (!answer.ok) throw new Error(String(answer.status));
+      leaving = false;
       const state = await answer.json();
       for (const [kind, told] of state.events) take(kind, told);
       heard(state.now);
