@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard import database, floor
-from dashboard.api_access import LIMIT, PREFIX, who
+from dashboard.api_access import LIMIT, PREFIX, has_scope, who
 from dashboard.context import current
 from dashboard.equipment import overview
 from dashboard.equipment.period import last_days
@@ -28,11 +28,15 @@ from spotter.database.tables import UsageSessionRow
 from spotter.events import UtcTime
 from spotter.thoughts import Thoughts
 
+CLOCKS = frozenset({"now", "end"})
+"""Fields that hold the time of the answer. `now` of today's figures is a list, and no clock."""
+
 SPEC_PATH = f"{PREFIX}/openapi.json"
 
 STREAMED: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
     200: {
-        "description": "`camera`, `held`, `use` and `health` events, with the newest document each; `ping` between",
+        "description": "`camera`, `held`, `use`, `health` and (with `alerts:read`, too) `alerts` events, the newest "
+        "document of each first; `ping` between",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -202,7 +206,8 @@ def live() -> LiveOut:
 @bp.doc(responses=STREAMED)
 def events() -> ResponseReturnValue:
     """Changes of the live state as server-sent events; a reader that sends `Last-Event-ID` gets all it missed."""
-    return answer_stream(replay=True)
+    hidden = frozenset() if has_scope("alerts:read") else frozenset({"alerts"})
+    return answer_stream(without=hidden, replay=True)
 
 
 @bp.get("/cameras")
@@ -279,14 +284,28 @@ def tag(response: Response) -> Response:
     """Give a whole answer its ETag, and leave it out where the reader has it already."""
     if response.status_code == 200 and request.method == "GET" and not response.is_streamed:
         body = response.get_json(silent=True)
-        if isinstance(body, dict) and "now" in body:  # the clock goes on while nothing changes
-            text = json.dumps({name: value for name, value in body.items() if name != "now"}, sort_keys=True)
+        lasting = _lasting(body)
+        if lasting != body:
+            text = json.dumps(lasting, sort_keys=True)
             response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32], weak=True)
         else:
             response.add_etag()
         response.headers["Cache-Control"] = "private, no-cache"
         response.make_conditional(request)
     return response
+
+
+def _lasting(body: Any) -> Any:
+    """An answer without what the clock alone changes: the time itself, and how much of a running day was seen."""
+    if isinstance(body, list):
+        return [_lasting(one) for one in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: round(value, 3) if name == "coverage" and isinstance(value, float) else _lasting(value)
+        for name, value in body.items()
+        if name not in CLOCKS or not isinstance(value, str)
+    }
 
 
 def _session(row: UsageSessionRow) -> SessionOut:

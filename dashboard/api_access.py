@@ -11,6 +11,7 @@ from flask_login import current_user
 from dashboard import database, rights, users
 from dashboard.context import current
 from dashboard.people import tokens
+from dashboard.people.secret import hashed
 from dashboard.problems import problem
 from dashboard.security import client_address
 from spotter.database.alerts import MOST_BY
@@ -25,8 +26,17 @@ def is_api() -> bool:
 
 
 def who() -> str:
-    """Whom requests are counted for: the token, else the address."""
-    return f"token {g.api_token}" if "api_token" in g else client_address()
+    """Whom requests are counted for: the token that is given, else the address.
+
+    Asked for before the token is looked up: wrong ones run into `security.WRONG_TOKENS` of their address.
+    """
+    token = _given_token()
+    return f"token {hashed(token)}" if token else client_address()
+
+
+def has_scope(scope: str) -> bool:
+    """Whether who asks may read what `scope` opens: a token, if it has it; a person, whom `rights` let in."""
+    return "api_token" not in g or scope in g.api_token_scopes
 
 
 def actor() -> str:
@@ -36,14 +46,13 @@ def actor() -> str:
 
 def judge_token() -> Response | None:
     """Refuse a token that does not work or lacks the scope. To be asked when `request.authorization` is given."""
-    given = request.authorization
-    token = given.token if given is not None and given.type == "bearer" else None
+    token = _given_token()
     found = (
         tokens.find(database.session(), current().settings.site, token, datetime.now(timezone.utc)) if token else None
     )
     if found is None:
         return problem(401, "That token does not work: it is mistyped, expired, revoked, or of another site.")
-    g.api_token, g.api_token_name = found.id, found.name
+    g.api_token, g.api_token_name, g.api_token_scopes = found.id, found.name, found.scopes
     if request.endpoint is None:
         return None
     if request.endpoint not in rights.NEEDED_SCOPE:
@@ -52,3 +61,8 @@ def judge_token() -> Response | None:
     if needed is not None and needed not in found.scopes:
         return problem(403, f"This token lacks the scope {needed}.")
     return None
+
+
+def _given_token() -> str | None:
+    given = request.authorization
+    return given.token if given is not None and given.type == "bearer" else None

@@ -65,10 +65,11 @@ def _complete_operation(path: str, method: str, endpoint: str, operation: dict[s
         )
     answers = operation["responses"]
     for code, description in problems.DOCUMENTED.items():
+        own = answers.get(code, {}).get("description")
         names_something = "{" in path or method == "post"
-        if (code != "404" or names_something) and (code != "409" or method == "post"):
+        if own or ((code != "404" or names_something) and (code != "409" or method == "post")):
             content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-            answers[code] = {"description": description, "content": content}
+            answers[code] = {"description": own or description, "content": content}
     if method == "get" and "text/event-stream" not in answers["200"].get("content", {}):
         answers["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers["304"] = {"description": "nothing has changed since the ETag of If-None-Match"}

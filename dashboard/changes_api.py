@@ -14,7 +14,7 @@ from apiflask import APIBlueprint, abort
 from flask import g
 from pydantic import BaseModel, Field
 
-from dashboard import database, floor
+from dashboard import api, database, floor
 from dashboard.api_access import LIMIT, PREFIX, actor, who
 from dashboard.context import current
 from dashboard.facts_api import AlertOut, CorrectionOut, alert_out, correction_out
@@ -28,6 +28,7 @@ from spotter.events import UtcTime
 
 bp = APIBlueprint("changes", __name__, url_prefix=PREFIX, tag="Spotter")
 limiter.limit(LIMIT, key_func=who)(bp)
+bp.after_request(api.tag)
 csrf.exempt(bp)
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]

@@ -24,6 +24,7 @@ _BYTES = {"schema": {"type": "string", "format": "binary"}}
 PICTURE: dict[int | str, Any] = {
     200: {"description": "the picture", "content": dict.fromkeys(("image/jpeg", "image/png", "image/webp"), _BYTES)}
 }
+UNREADABLE: dict[int, str] = {409: "the set's own files can't be read; `detail` names the file"}
 
 StateOut = Literal["new", "proposed", "done"]
 
@@ -79,6 +80,7 @@ def every_set() -> SetsOut:
 
 @bp.get("/labels/<name>")
 @bp.output(PicturesOut)
+@bp.doc(responses=UNREADABLE)
 def one_set(name: str) -> PicturesOut:
     """A set's pictures, by name."""
     one = _set(name)
@@ -92,6 +94,7 @@ def one_set(name: str) -> PicturesOut:
 
 @bp.get("/labels/<name>/<picture>")
 @bp.output(BoxesOut)
+@bp.doc(responses=UNREADABLE)
 def one_picture(name: str, picture: str) -> BoxesOut:
     """The boxes of a picture."""
     one = _set(name)

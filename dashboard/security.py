@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
 from flask.sessions import SecureCookieSessionInterface
-from flask_limiter import Limiter
+from flask_limiter import ApplicationLimit, Limiter
 from flask_wtf import CSRFProtect
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -51,7 +51,22 @@ def is_loopback(address: str) -> bool:
     return address == "::1" or address.startswith(("127.", "::ffff:127."))
 
 
-limiter = Limiter(client_address, headers_enabled=False)
+def _no_token_given() -> bool:
+    return request.authorization is None or not request.path.startswith("/api/")
+
+
+WRONG_TOKENS = "120 per minute"
+"""From one address: twice what a program needs that asks each second with a token that has expired."""
+
+limiter = Limiter(
+    client_address,
+    application_limits=[
+        ApplicationLimit(
+            WRONG_TOKENS, exempt_when=_no_token_given, deduct_when=lambda answer: answer.status_code == 401
+        )
+    ],
+    headers_enabled=False,
+)
 
 
 class _Cookies(SecureCookieSessionInterface):

@@ -89,11 +89,14 @@ def events() -> ResponseReturnValue:
     return answer_stream(_asked_keys())
 
 
-def answer_stream(keys: frozenset[str] | None = None, *, replay: bool = False) -> ResponseReturnValue:
+def answer_stream(
+    keys: frozenset[str] | None = None, *, without: frozenset[str] = frozenset(), replay: bool = False
+) -> ResponseReturnValue:
     """The stream from where the reader's `Last-Event-ID` was, or from the beginning: then everything comes once.
 
-    Only the documents under `keys`, where they are given. A page that was away wants the newest of each, and no past;
-    with `replay`, a reader gets every change that it missed, in order, as far back as the board keeps them.
+    Only the documents under `keys`, where they are given, and none of those under `without`. A page that was away wants
+    the newest of each, and no past; with `replay`, a reader gets every change that it missed, in order, as far back as
+    the board keeps them.
     """
     watcher = current().watcher
     watcher.ensure_started()
@@ -102,7 +105,7 @@ def answer_stream(keys: frozenset[str] | None = None, *, replay: bool = False) -
     board = watcher.board
     version = _version_of(request.headers.get("Last-Event-ID", ""), board)
     missed = board.replay(version) if replay and version else Update(version, ())
-    response = Response(_stream(board, missed, keys))
+    response = Response(_stream(board, missed, keys, without))
     response.mimetype = "text/event-stream"
     response.call_on_close(_streams.release)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -160,10 +163,9 @@ def _names() -> dict[str, tuple[str, str]]:
     return {label: (card.name, card.plural) for label, card in cards.items()}
 
 
-def _only(update: Update, keys: frozenset[str] | None) -> Update:
-    if keys is None:
-        return update
-    return Update(update.version, tuple(one for one in update.documents if one[0] in keys))
+def _only(update: Update, keys: frozenset[str] | None, without: frozenset[str] = frozenset()) -> Update:
+    wanted = (one for one in update.documents if (keys is None or one[0] in keys) and one[0] not in without)
+    return Update(update.version, tuple(wanted))
 
 
 def _version_of(event_id: str, board: Board) -> int:
@@ -173,8 +175,9 @@ def _version_of(event_id: str, board: Board) -> int:
     return int(version) if known else 0
 
 
-def _stream(board: Board, missed: Update, keys: frozenset[str] | None) -> Iterator[str]:
+def _stream(board: Board, missed: Update, keys: frozenset[str] | None, without: frozenset[str]) -> Iterator[str]:
     yield "retry: 2000\n\n"
+    missed = _only(missed, keys, without)
     if missed.documents:
         yield _spoken(missed, board.epoch)
     version = missed.version
@@ -182,7 +185,7 @@ def _stream(board: Board, missed: Update, keys: frozenset[str] | None) -> Iterat
     while not board.closed and time.monotonic() < end:
         update = board.since(version, PING_SECONDS)
         version = update.version
-        wanted, now = _only(update, keys), time.monotonic()
+        wanted, now = _only(update, keys, without), time.monotonic()
         if keys is None or wanted.documents or now - spoke >= PING_SECONDS:
             spoke = now
             yield _spoken(wanted, board.epoch)

@@ -244,6 +244,18 @@ def test_a_reader_that_was_away_gets_what_changed_and_only_that(app: Flask, gym:
         again.answer.close()
 
 
+def test_a_reader_of_the_stream_sees_alerts_only_with_their_scope(app: Flask, gym: Gym) -> None:
+    gym.well()
+    owner = browser(app, gym, "owner")
+    for made, sees in ((token(gym, "live:read"), False), (token(gym, "live:read", "alerts:read"), True)):
+        wait_for(lambda made=made: settled(app, "/api/v1/live", made))
+        everything, last = Stream(app, made).batch()
+        assert ("event: alerts" in everything) is sees
+        alert = gym.alert()
+        wait_for(lambda alert=alert: alert in owner.get("/live/state").text)
+        assert (alert in Stream(app, made, last).batch()[0]) is sees
+
+
 def test_the_page_of_the_api_has_every_operation(app: Flask, gym: Gym) -> None:
     viewer = browser(app, gym, "viewer")
     page = viewer.get("/api").text

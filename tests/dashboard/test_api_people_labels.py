@@ -62,4 +62,8 @@ def test_pictures_to_label_can_be_read(app: Flask, gym: Gym) -> None:
     for path in ("nothing", "..", "hall/nothing.jpg", "hall/..%2Fdata.yaml", "hall/data.yaml/picture"):
         assert is_problem(get(app, f"/api/v1/labels/{path}", made), 404)
     (one.folder / "data.yaml").unlink()
-    assert is_problem(get(app, "/api/v1/labels/hall", made), 409)
+    written = get(app, "/api/v1/openapi.json", made).json["paths"]  # type: ignore[index]
+    for path, told in (("hall", "{name}"), (f"hall/{name}", "{name}/{picture}")):
+        assert is_problem(get(app, f"/api/v1/labels/{path}", made), 409)
+        assert "409" in written[f"/api/v1/labels/{told}"]["get"]["responses"]
+    assert "409" not in written["/api/v1/labels"]["get"]["responses"]

@@ -113,6 +113,22 @@ def test_another_time_stands_beside(gym: Gym, signed_in: FlaskClient) -> None:
     assert (day["minutes"], day["compared"]) == ("30.0", "20.0")
 
 
+@pytest.mark.parametrize(
+    "path", ["figures?against=before", "figures/week?equipment=treadmill", "figures/sites", "services"]
+)
+def test_figures_up_to_now_have_an_etag_that_lasts(gym: Gym, signed_in: FlaskClient, path: str) -> None:
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    gym.watched(yesterday, 2, ("treadmill", "treadmill-1"))
+    gym.session("treadmill", yesterday, 10, unit="treadmill-1")
+    first = signed_in.get(f"/api/v1/{path}")
+    again = signed_in.get(f"/api/v1/{path}", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    if path != "services":
+        gym.session("treadmill", yesterday + timedelta(minutes=20), 10, unit="treadmill-1")
+        again = signed_in.get(f"/api/v1/{path}", headers={"If-None-Match": first.headers["ETag"]})
+        assert again.status_code == 200
+
+
 def test_of_yesterday_only_what_is_over_today_is_compared(gym: Gym, signed_in: FlaskClient) -> None:
     now = datetime.now(BERLIN)
     if now.hour in (0, 23):

@@ -15,10 +15,11 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from dashboard import rights
-from dashboard.security import HEADERS
+from dashboard.security import HEADERS, limiter
 
 from .gym import Gym
 from .people import browser
+from .test_api import get, token
 
 ATTACKS = (
     "' OR '1'='1' --",
@@ -123,6 +124,23 @@ def test_nothing_changes_without_a_csrf_token(app: Flask, gym: Gym) -> None:
     assert len(changing) > 40
     for rule, method in changing:
         assert owner.open(path_with(rule, "x", 1), method=method).status_code == 400, rule
+
+
+def test_tokens_are_limited_each_by_itself_and_wrong_ones_by_their_address(
+    app: Flask, gym: Gym, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = limiter.limit_manager._blueprint_limits["api"]
+    monkeypatch.setattr(one, "limit_provider", "3 per minute")
+    path, owner = "/api/v1/catalogue/kettlebell", browser(app, gym, "owner")
+    first, second = token(gym, "live:read"), token(gym, "live:read")
+    assert [get(app, path, first).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert get(app, path, second).status_code == owner.get(path).status_code == 200
+    wrong = [get(app, "/api/v1/live", f"wrong-{number}").status_code for number in range(121)]
+    assert wrong == [401] * 120 + [429]
+    assert get(app, "/api/v1/alerts", "wrong").status_code == 429
+    assert owner.get("/api/v1/alerts").status_code == 200
+    elsewhere = {"Authorization": "Bearer wrong"}
+    assert app.test_client().get(path, headers=elsewhere, environ_base={"REMOTE_ADDR": "10.0.0.7"}).status_code == 401
 
 
 @pytest.mark.parametrize("make", [lambda: Hostile.attack, lambda: f"<p>{7331 * 1337}</p>", lambda: redirect("//x.y/")])

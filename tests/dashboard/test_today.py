@@ -153,6 +153,15 @@ def test_a_camera_that_was_taken_down_does_not_make_days_unseen(gym: Gym, signed
     assert "the last 3 same weekdays" in signed_in.get("/").text
 
 
+def test_what_comes_into_use_changes_the_etag(gym: Gym, signed_in: FlaskClient) -> None:
+    station = {"kind": "station", "equipment": "treadmill", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    layouts.add(gym.engine, gym.site, {"cameras": {"a": {"treadmill-1": station}}, "rules": {}}, "settings")
+    tag = signed_in.get("/api/v1/today").headers["ETag"]
+    gym.session("treadmill", datetime.now(timezone.utc), None, unit="treadmill-1", zone="treadmill-1")
+    answer = signed_in.get("/api/v1/today", headers={"If-None-Match": tag})
+    assert answer.get_json()["now"] == [{"equipment": "treadmill", "pieces": 1, "in_use": 1}]
+
+
 def test_all_taken_leads_to_its_evidence(gym: Gym, signed_in: FlaskClient) -> None:
     yesterday = datetime.now(BERLIN) - timedelta(days=1)
     six = yesterday.replace(hour=18, minute=0, second=0, microsecond=0).astimezone(timezone.utc)
