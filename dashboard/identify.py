@@ -28,8 +28,8 @@ LARGEST_PHOTO = 15_000_000
 LARGEST_SENT = {"identify.answer": LARGEST_PHOTO, "labelling.add": 60_000_000}
 """Bytes of one request to the routes that take photos."""
 
-MOST_DRAINED = 500_000_000
-"""So much of a larger one is read and thrown away: a hundred photos at once, and anything that is one photo."""
+MOST_DRAINED = {"identify.answer": 64_000_000, "labelling.add": 500_000_000}
+"""So much of a larger one is read and thrown away: anything that is one photo, and a hundred of a trainer's at once."""
 
 LIMIT = "20 per minute; 200 per hour"
 """For one address. A photo costs a tenth of a second of one core."""
@@ -84,10 +84,8 @@ def namer_of(app: Flask) -> Namer:
 
 def drain() -> None:
     """Take in the rest of photos that are too large: a browser reads no answer before it has sent its question."""
-    if request.endpoint not in LARGEST_SENT:
-        return
     source = request.environ["wsgi.input"]
-    wanted = min(request.content_length or 0, MOST_DRAINED)
+    wanted = min(request.content_length or 0, MOST_DRAINED.get(request.endpoint or "", 0))
     while wanted > 0 and (read := source.read(min(wanted, 1 << 16))):
         wanted -= len(read)
 
