@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -44,6 +46,51 @@ def test_images_bring_what_the_reference_demands(name: str) -> None:
     command = re.search(r'CMD \["(\w+)"', text)
     assert command is not None
     assert command[1] in cli.list_commands(None)  # type: ignore[arg-type]
+
+
+def let_in(path: str) -> bool:
+    """Whether `.dockerignore` lets a path into an image: the last line that fits it, or a folder above it, decides."""
+    found = True
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        pattern = line.removeprefix("!")
+        whole = [path, *map(str, PurePosixPath(path).parents)]
+        parts = whole if "**/" not in pattern else PurePosixPath(path).parts
+        if line and not line.startswith("#") and any(fnmatch(part, pattern.removeprefix("**/")) for part in parts):
+            found = line.startswith("!")
+    return found
+
+
+def test_images_take_in_what_is_installed_and_no_password() -> None:
+    about = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    packages, licences = (
+        re.findall(r'"([^"]+)"', re.search(rf"^{key} = \[(.*)\]", about, re.M)[1])  # type: ignore[index]
+        for key in ("include", "license-files")
+    )
+    data = {path.suffix: path for name in packages for path in (ROOT / name.removesuffix("*")).rglob("*.*")}
+    needed = [
+        "pyproject.toml",
+        "README.md",
+        *licences,
+        *(str(data[kind].relative_to(ROOT)) for kind in (".py", ".onnx")),
+    ]
+    needed += [f"{name.removesuffix('*')}/__init__.py" for name in packages]
+    assert [path for path in needed if not (ROOT / path).exists() or not let_in(path)] == []
+    kept_out = (
+        *("deploy/deepstream/gym/passwords.env", "deploy/deepstream/gym/gym.yaml", "gym.yaml", "spotter/passwords.env"),
+        *(
+            "spotter-data/servers.json",
+            "models/spotter-data/outbox.db",
+            ".git/config",
+            ".venv/bin/python",
+            "runs/1/a.jpg",
+        ),
+    )
+    assert [path for path in kept_out if let_in(path)] == []
+
+
+def test_git_takes_no_password_of_a_box() -> None:
+    named = "deploy/deepstream/gym/passwords.env"
+    assert subprocess.run(["git", "check-ignore", "-q", named], cwd=ROOT, check=False).returncode == 0
 
 
 def test_the_kubernetes_manifest_is_consistent() -> None:
