@@ -79,12 +79,11 @@ class Keeper:
         batch = [self._waiting[index] for index in range(min(len(self._waiting), _MOST_AT_ONCE))]
         try:
             seqs = self._outbox.append(batch)
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - without this thread every scene is lost, and nothing tells of it
+            reason = str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
             if self.failing is None:
-                log.error(
-                    "outbox_write_failed", error=str(error), mend="free the disk; scenes wait in memory until then"
-                )
-            self.failing = str(error)
+                log.error("outbox_write_failed", error=reason, mend="see to the disk; scenes wait in memory until then")
+            self.failing = reason
             time.sleep(_RETRY_SECONDS)
             return
         self.failing = None

@@ -79,13 +79,12 @@ class Outbox:
         self._lock = threading.RLock()
         self._drops_untold, self._told_at, self._aged_at = 0, 0.0, 0.0
         self._streams: dict[tuple[str, str], Stream] = {}
+        self._is_open = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._open()
+            self._mending(lambda: None)
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise _unusable(path, error) from error
-            self._start_again(error)
+            raise _unusable(path, error) from error
         except OSError as error:
             raise SpotterError(f"outbox {path}: can't be made ({error.strerror}); check `data:`") from error
 
@@ -143,6 +142,7 @@ class Outbox:
         return "taken"
 
     def _open(self) -> None:
+        self._let_go()
         self._connection = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
         execute = self._connection.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")  # two pipelines on one outbox would use numbers twice
@@ -157,6 +157,13 @@ class Outbox:
             execute("DELETE FROM runs WHERE run < ?", (self.run,))
         self._streams = {}
         self._read_streams()
+        self._is_open = True
+
+    def _let_go(self) -> None:
+        """Close the file; what is done with it next opens it."""
+        self._is_open = False
+        if hasattr(self, "_connection"):
+            self._connection.close()
 
     def _read_streams(self) -> None:
         """Take over from the file where the streams stand, into the same objects where they are known."""
@@ -170,14 +177,16 @@ class Outbox:
         self._bytes = kept[0] + kept[1] * ROW_OVERHEAD_BYTES
 
     def _start_again(self, error: sqlite3.DatabaseError) -> None:
-        """Move the damaged file aside and begin with new streams."""
-        if hasattr(self, "_connection"):
-            self._connection.close()
+        """Move the damaged file aside and begin with new streams. Raises sqlite3.OperationalError where that fails."""
+        self._let_go()
         aside = self.path.with_name(f"{self.path.name}.damaged-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
-        for suffix in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                part = self.path.with_name(self.path.name + suffix)
+                if part.exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+        except OSError as failure:  # a dying SD card is mounted read-only
+            raise sqlite3.OperationalError(f"{error}; it can't be moved aside ({failure.strerror})") from failure
         log.error("outbox_damaged", path=str(self.path), error=str(error), kept_as=str(aside), then="new streams begin")
         self._open()
 
@@ -185,6 +194,8 @@ class Outbox:
         """Do something with the file, again with a new one where it turns out to be damaged."""
         with self._lock:
             try:
+                if not self._is_open:
+                    self._open()
                 return action()
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):

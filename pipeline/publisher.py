@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -46,8 +45,9 @@ class CameraLink:
         self._watched_until = float("-inf")
         self._client = MqttClient(
             mqtt,
-            # Always the same: a new connection at once ends an old one that the broker still believes in.
-            client_id=f"spotter-{site}-{camera}",
+            # Always the same: a new connection at once ends an old one that the broker still believes in. No name
+            # holds a colon, so that no other camera has it.
+            client_id=f"spotter:{site}:{camera}",
             will=_will(site, camera) if with_status else None,
             on_connect=self._on_connect,
             on_message=self._on_message,
@@ -170,8 +170,8 @@ class Courier:
     def _step(self, link: CameraLink) -> None:
         try:
             link.step(time.monotonic())
-        except sqlite3.Error as error:
-            log.error("outbox_read_failed", camera=link.camera, error=str(error))
+        except Exception as error:  # noqa: BLE001 - one camera's trouble must not keep the others' scenes here
+            log.error("sending_failed", camera=link.camera, error=f"{type(error).__name__}: {error}")
             self._stop.wait(_AFTER_ERROR_SECONDS)
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from pipeline.keeper import Keeper
 from pipeline.outbox import ROW_OVERHEAD_BYTES, Outbox
 from pipeline.scene import Draft
 from pipeline.stream_id import run_prefix
-from spotter.errors import ServerError
+from spotter.errors import ServerError, SpotterError
 from spotter.events import Committed, Scene, parse
 
 from .staging import START
@@ -120,22 +123,94 @@ def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path) -> None:
     assert open_outbox(path).append([draft()]) == [0]
 
 
-def test_damage_that_shows_while_running_begins_new_streams(tmp_path: Path) -> None:
-    outbox = open_outbox(tmp_path / "outbox.db")
-    outbox.append([draft()] * 3)
-    before = outbox.stream(SITE, "rack").stream
+def damage(outbox: Outbox) -> None:
+    """Damage that shows when the file is used next."""
+    good = outbox._connection
 
     class Damaged:
         def execute(self, *_: object) -> None:
             raise sqlite3.DatabaseError("database disk image is malformed")
 
         def close(self) -> None:
-            outbox_connection.close()
+            good.close()
+            if outbox.path.exists():  # it is not moved aside yet
+                outbox.path.write_bytes(b"\xff" * 20_000)
 
-    outbox_connection = outbox._connection
     outbox._connection = Damaged()  # type: ignore[assignment]
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A file system that takes no more, until `undo`: what Linux makes of a dying SD card."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        yield patched
+
+
+def test_damage_that_shows_while_running_begins_new_streams(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    outbox.append([draft()] * 3)
+    before = outbox.stream(SITE, "rack").stream
+    damage(outbox)
     assert outbox.append([draft()]) == [0]
     assert outbox.stream(SITE, "rack").stream != before
+
+
+def test_a_damaged_file_that_cant_be_moved_is_told_and_healed_once_it_can(
+    tmp_path: Path, read_only: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path / "outbox.db")
+    outbox.append([draft()] * 3)
+    before = outbox.stream(SITE, "rack").stream
+    damage(outbox)
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match=r"can't be moved aside \(Read-only file system\)"):
+            outbox.append([draft()])
+    with pytest.raises(SpotterError, match="check the disk"):
+        open_outbox(tmp_path / "outbox.db")
+    read_only.undo()
+    assert outbox.append([draft()]) == [0]
+    assert outbox.stream(SITE, "rack").stream != before
+
+
+def test_scenes_wait_in_memory_while_the_disk_dies(
+    tmp_path: Path, read_only: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.keeper._RETRY_SECONDS", 0.02)
+    outbox, kept_seqs = open_outbox(tmp_path / "outbox.db"), list[int]()
+    keeper = Keeper(outbox, lambda _, seq: kept_seqs.append(seq))
+    damage(outbox)
+    keeper.start()
+    keeper.put(draft())
+    eventually(lambda: keeper.failing and "can't be moved aside" in keeper.failing)
+    read_only.undo()
+    eventually(lambda: kept_seqs == [0])
+    assert (keeper.failing, keeper.lost) == (None, 0)
+    keeper.stop(1)
+
+
+def test_the_keeper_outlives_whatever_it_meets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.keeper._RETRY_SECONDS", 0.02)
+    outbox, kept_seqs = open_outbox(tmp_path / "outbox.db"), list[int]()
+    keeper = Keeper(outbox, lambda _, seq: kept_seqs.append(seq))
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox, "append", lambda _: 1 / 0)
+        keeper.start()
+        keeper.put(draft())
+        eventually(lambda: keeper.failing == "ZeroDivisionError: division by zero")
+    eventually(lambda: kept_seqs == [0])
+    keeper.stop(1)
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
 
 
 def test_two_pipelines_never_share_an_outbox(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.outbox import Outbox
-from pipeline.publisher import CameraLink, Courier
+from pipeline.publisher import WILL_REASON, CameraLink, Courier
 from pipeline.scene import Draft
 from spotter.events import Committed, PreviewRequest, Scene, Status, parse
+from spotter.settings import Mqtt
 
 from .broker import Listener, Mosquitto
 from .staging import START
@@ -138,3 +139,34 @@ def test_previews_are_wanted_only_while_somebody_asks(sender: Sender, listener: 
     listener.say("spotter/downtown/rack/preview/set", PreviewRequest(seconds=0.6).to_json())
     sender.eventually(lambda: sender.link.watched)
     sender.eventually(lambda: not sender.link.watched, 3)
+
+
+def test_names_that_read_alike_together_are_two_connections(
+    mosquitto: Mosquitto, listener: Listener, tmp_path: Path
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", hours=24, mebibytes=64)
+    links = [
+        CameraLink(mosquitto.settings, outbox, site, camera, lambda: None)
+        for site, camera in (("gym", "2-front"), ("gym-2", "front"))
+    ]
+    for link in links:
+        link.start()
+        link._client.wait_connected(5)
+    for link in links:
+        link.publish_status(Status(state="online", time=START))
+    heard = [listener.next(5) for _ in links]
+    assert {topic for topic, _ in heard} == {"spotter/gym/2-front/status", "spotter/gym-2/front/status"}
+    assert WILL_REASON not in {parse(Status, payload).reason for _, payload in heard}, "one has thrown out the other"
+    for link in links:
+        link.stop(None)
+
+
+def test_the_courier_goes_on_with_the_others_whatever_one_camera_meets(
+    sender: Sender, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.publisher._AFTER_ERROR_SECONDS", 0.02)
+    broken = CameraLink(Mqtt(url="mqtt://127.0.0.1:1"), sender.outbox, "downtown", "broken", lambda: None)
+    monkeypatch.setattr(broken, "step", lambda _: 1 / 0)
+    sender.courier.use((broken, sender.link))
+    sender.append(1)
+    assert scenes_heard(listener, 1, 5) == [0]
