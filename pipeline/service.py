@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from pipeline.publisher import CameraLink, Courier
 from pipeline.scene import Draft
 from pipeline.stream_id import begun, run_prefix
 from pipeline.watcher import Watcher
-from spotter.errors import ServerError, SettingsError
+from spotter.errors import ServerError, SettingsError, SpotterError
 from spotter.events import FramesPerSecond, Status
 from spotter.metrics import serve_metrics
 from spotter.settings import Camera, Mqtt, Settings
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 STATUS_SECONDS = 10.0
 """A status that does not change is repeated this often."""
 
+_MEND = "correct them and send SIGHUP again"
 _TIDY_SECONDS = 60.0
 _TICK_SECONDS = 0.25
 _REFUSED_SECONDS = 5.0  # a broker that refuses the log-in this soon after the start is a mistake in the settings
@@ -78,7 +80,7 @@ def _news(read: Callable[[], Settings], before: Settings, again: threading.Event
         settings = read()
         _needs(settings)
     except SettingsError as error:
-        log.error("settings_refused", problems=error.problems, mend="correct them and send SIGHUP again")
+        log.error("settings_refused", problems=error.problems, mend=_MEND)
         return None
     if settings.model_copy(update={"cameras": {}}) != before.model_copy(update={"cameras": {}}):
         log.warning("restart_needed", mend="only cameras are read while running; restart for the other changes")
@@ -207,6 +209,7 @@ class Service:
         self.changes = 0
         """How often the cameras changed since the start: no track's id may come twice in a stream."""
         self.watches = {name: Watch(self, name, camera) for name, camera in settings.cameras.items()}
+        self._left_over: tuple[CameraLink, ...] = ()
         self._left_over = self._find_left_over()
         self._dropped, self._dropped_at = 0, float("-inf")
 
@@ -241,28 +244,38 @@ class Service:
                 if now - tidied > _TIDY_SECONDS:
                     tidied = now
                     give_back()
+                    self._send_left_over()
         finally:
             self._stop()
 
     def use_cameras(self, cameras: Mapping[str, Camera]) -> None:
-        """Watch these from now on: add, remove and open anew what differs. The others go on as if nothing had been."""
+        """Watch these from now on: add, remove and open anew what differs. The others go on as if nothing had been.
+
+        Where one of them can't be, that is logged and nothing changes.
+        """
         self.changes += 1
         before = self.watches
         stay = {name for name, camera in cameras.items() if name in before and before[name].fits(camera)}
         gone = [watch for name, watch in before.items() if name not in cameras]
+        links = {name: watch.link for name, watch in before.items()}
+        try:
+            watches = {
+                name: before[name] if name in stay else Watch(self, name, camera, links.get(name))
+                for name, camera in cameras.items()
+            }
+        except (SpotterError, sqlite3.Error) as error:
+            log.error("settings_refused", problems=str(error).splitlines(), mend=_MEND)
+            return
         for name in before.keys() - stay:
             before[name].feed.stop()
+        self.watches = watches
+        self.engine.use([lane for lane, _ in self.cameras])
         farewells: dict[CameraLink, Status | None] = {
             watch.link: watch.farewell("the camera was taken out of the settings") for watch in gone
         }
         self._hang_up(farewells | dict.fromkeys(self._left_over))
-        links = {name: watch.link for name, watch in before.items()}
-        self.watches = {
-            name: before[name] if name in stay else Watch(self, name, camera, links.get(name))
-            for name, camera in cameras.items()
-        }
+        self._left_over = ()
         self._left_over = self._find_left_over()
-        self.engine.use([lane for lane, _ in self.cameras])
         self.courier.use(self._links)
         for link in set(self._links) - set(links.values()):
             link.start()
@@ -293,12 +306,21 @@ class Service:
 
     def _find_left_over(self) -> tuple[CameraLink, ...]:
         """Connections for scenes of cameras (or a site) that are no longer in the settings: they are owed, too."""
-        known = {(self.settings.site, name) for name in self.watches}
+        known = {(link.site, link.camera) for link in self._links}
         return tuple(
             CameraLink(self.mqtt, self.outbox, stream.site, stream.camera, self.courier.wake, with_status=False)
             for stream in self.outbox.streams()
             if stream.pending and (stream.site, stream.camera) not in known
         )
+
+    def _send_left_over(self) -> None:
+        """Of a camera that was just taken out, the keeper may have had scenes yet to write."""
+        found = self._find_left_over()
+        if found:
+            self._left_over += found
+            self.courier.use(self._links)
+            for link in found:
+                link.start()
 
     def _stop(self) -> None:
         """Stop within 3 s, whatever hangs: what hangs is a daemon thread."""
