@@ -6,7 +6,7 @@ import http.client
 import re
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pipeline.capture.login import authorization
 from spotter.errors import CameraError, LogInRefusedError
@@ -17,6 +17,7 @@ TIMEOUT_SECONDS = 3.0
 _LONGEST_HEAD = 1 << 14
 
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_ASKED_AS_THEY_ARE = "%/?:@!$&'()*+,;=[]"  # what an address may hold without being quoted, or is quoted already
 _LOG_IN = re.compile(r"(?<=://)[^/@\s]+@")
 _QUERY = re.compile(r"(://[^?\s]*\?)\S+")
 
@@ -56,7 +57,7 @@ def why_not_open(camera: Camera) -> str:
         with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
             if parts.scheme == "rtsp":
                 return _rtsp(connection, _LOG_IN.sub("", camera.uri), camera)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter where no name can be so: an empty part, or one too long
         return f"no device is called {host}; check the address"
     except ConnectionRefusedError:
         return f"connection refused at {host}:{port}; check the port, and that the camera streams"
@@ -65,7 +66,7 @@ def why_not_open(camera: Camera) -> str:
     except OSError as error:
         return f"{host}:{port} can't be reached ({error.strerror or type(error).__name__}); check the network"
     if parts.scheme in ("http", "https"):
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_ASKED_AS_THEY_ARE)
         return _http(parts.scheme, host, port, path, camera)
     return _UNREADABLE
 
@@ -141,7 +142,7 @@ def _http(scheme: str, host: str, port: int, path: str, camera: Camera) -> str:
         status, challenges = _get(connection, path)
         if status == 401 and (proof := authorization(challenges, camera, "GET", path)):
             connection.close()
-            status, _ = _get(connection, path, {"Authorization": proof})
+            status, _ = _get(connection, path, {"Authorization": proof.encode()})
     except (OSError, http.client.HTTPException) as error:
         return f"{host}:{port} does not speak {scheme.upper()} ({type(error).__name__}); check the address"
     finally:
@@ -154,7 +155,7 @@ def _http(scheme: str, host: str, port: int, path: str, camera: Camera) -> str:
 
 
 def _get(
-    connection: http.client.HTTPConnection, path: str, headers: dict[str, str] | None = None
+    connection: http.client.HTTPConnection, path: str, headers: dict[str, bytes] | None = None
 ) -> tuple[int, list[str]]:
     connection.request("GET", path, headers=headers or {})
     answer = connection.getresponse()

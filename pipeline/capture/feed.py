@@ -12,6 +12,7 @@ from typing import Literal
 import structlog
 
 from pipeline.capture.base import Capture, Frame, Sampler
+from pipeline.capture.diagnosis import without_credentials
 from pipeline.rates import Rate
 from spotter.errors import CameraError, LogInRefusedError
 
@@ -111,11 +112,11 @@ class Feed:
             began = time.monotonic()
             try:
                 again = self._play_once()
-            except CameraError as error:
+            except Exception as error:  # noqa: BLE001 - without its thread a camera is never tried again
                 if time.monotonic() - began > STEADY_SECONDS:
                     wait = self._first_wait
                 this_wait = REFUSED_WAIT_SECONDS if isinstance(error, LogInRefusedError) else wait
-                self._lost(str(error).removeprefix(f"camera '{self.name}': "), this_wait)
+                self._lost(self._reason(error), this_wait)
                 self._stop.wait(this_wait)
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
             else:
@@ -123,6 +124,12 @@ class Feed:
                     return
             finally:
                 self._capture.close()
+
+    def _reason(self, error: Exception) -> str:
+        text = str(error)
+        if isinstance(error, CameraError):
+            return text.removeprefix(f"camera '{self.name}': ")
+        return without_credentials(f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}")
 
     def _play_once(self) -> bool:
         """Play until the end; whether to play again. Raises CameraError when the camera is lost."""

@@ -81,11 +81,19 @@ class MainLoop:
 
     def every(self, seconds: int, work: Callable[[], None]) -> None:
         """Do this again and again, until the loop stops."""
+        told: str | None = None
 
         def again() -> bool:
+            nonlocal told
             if self._ended:  # the context goes on with whatever loop comes next
                 return False
-            work()
+            try:
+                work()
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                if reason != told:
+                    log.error("timer_failed", error=reason, exc_info=error)
+                told = reason
             return True
 
         self._glib.timeout_add_seconds(seconds, again)

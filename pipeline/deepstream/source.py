@@ -149,9 +149,11 @@ class DeepStreamSource:
 
     def _diagnose(self) -> None:
         asked_at = time.monotonic()
-        reason = why_not_open(self.camera)
-        if self.state.phase in ("connecting", "playing", "retrying") and (self.last_frame_at or 0.0) < asked_at:
-            self.enter(self.state.phase, reason)
-            if reason == log_in_refused(self.camera):
-                self.due_at = time.monotonic() + REFUSED_WAIT_SECONDS
-        self._diagnosing = False
+        try:
+            reason = why_not_open(self.camera)
+            if self.state.phase in ("connecting", "playing", "retrying") and (self.last_frame_at or 0.0) < asked_at:
+                self.enter(self.state.phase, reason)
+                if reason == log_in_refused(self.camera):
+                    self.due_at = time.monotonic() + REFUSED_WAIT_SECONDS
+        finally:
+            self._diagnosing = False

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from pipeline.capture import Capture, Feed, Sampler, open_capture
+from pipeline.capture.base import VideoInfo
 from pipeline.capture.diagnosis import shown, without_credentials
 from spotter.errors import CameraError
 from spotter.settings import Camera
@@ -232,6 +233,7 @@ def test_a_port_that_accepts_and_stays_silent_does_not_hang(impatient: None, why
         ("http://127.0.0.1:{port}/x", "connection refused"),
         ("rtsp://no-such-host.invalid/x", "no device is called no-such-host.invalid"),
         ("gopher://127.0.0.1/x", "not one that can be opened"),
+        ("rtsp://cam..lan/stream", "no device is called cam..lan"),
     ],
 )
 def test_an_address_that_does_not_open_says_why(uri: str, reason: str, impatient: None, why_not) -> None:
@@ -264,7 +266,10 @@ def test_a_missing_camera_is_retried_with_growing_waits(tmp_path: Path, clip: Pa
     eventually(lambda: feed.state.phase == "playing")
 
 
-def test_a_stream_over_http_plays(clip: Path, play) -> None:
+@pytest.fixture
+def web(clip: Path) -> Iterator[str]:
+    """The address of a web server that has the clip."""
+
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments, directory=str(clip.parent))  # type: ignore[arg-type]
@@ -274,9 +279,43 @@ def test_a_stream_over_http_plays(clip: Path, play) -> None:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    feed = play(Camera(uri=f"http://127.0.0.1:{server.server_port}/clip.mp4"))
-    eventually(lambda: feed.take())
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+def test_a_stream_over_http_plays(web: str, play) -> None:
+    feed = play(Camera(uri=f"{web}/clip.mp4"))
+    eventually(lambda: feed.take())
+
+
+def test_a_path_in_any_script_that_is_not_there_says_so(web: str, impatient: None, why_not) -> None:
+    assert "nothing is at this path (404)" in why_not(Camera(uri=f"{web}/카메라/1 2?이름=%41"))
+
+
+def test_a_camera_is_tried_again_whatever_its_capture_meets() -> None:
+    class Defective(Capture):
+        opened = 0
+        position = 0.0
+
+        def open(self) -> VideoInfo:
+            self.opened += 1
+            raise ValueError("rtsp://viewer:hunter2@10.0.0.11/x\nis odd")
+
+        def grab(self) -> bool:
+            raise AssertionError
+
+        def close(self) -> None:
+            pass
+
+        seek = retrieve = close  # type: ignore[assignment]
+
+    capture = Defective()
+    feed = Feed("rack", capture, detect_fps=5, first_wait_seconds=0.01)
+    feed.start()
+    eventually(lambda: capture.opened >= 3)
+    assert (feed.state.phase, feed.state.reason) == ("retrying", "ValueError: rtsp://10.0.0.11/x")
+    feed.stop()
+    feed.join(3)
 
 
 @given(st.floats(0.2, 60), st.lists(st.floats(0, 0.2), max_size=200))

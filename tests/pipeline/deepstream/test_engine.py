@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from ..gst import gstreamer
 
@@ -23,6 +25,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 
 from pipeline.deepstream.engine import DeepStreamEngine
 from pipeline.deepstream.graph import Element
+from pipeline.deepstream.running import MainLoop
 from pipeline.health import Vitals, judge
 from pipeline.service import Service
 from spotter.errors import SettingsError, SpotterError
@@ -37,6 +40,17 @@ from . import stand_ins
 from .rig import PATIENCE, built, looked, settings_of, until, visit
 
 pytestmark = pytest.mark.usefixtures("nvidia")
+
+
+def test_a_timer_outlives_what_it_meets() -> None:
+    timers: list[Any] = []
+    loop = MainLoop()
+    loop._glib = SimpleNamespace(timeout_add_seconds=lambda _, work: timers.append(work))
+    met: list[int] = []
+    loop.every(1, lambda: met.append(1 // len(met)))
+    with capture_logs() as told:
+        assert [timers[0]() for _ in range(3)] == [True] * 3, "GLib ends one that gives anything else, or raises"
+    assert [entry["error"] for entry in told] == ["ZeroDivisionError: integer division or modulo by zero"]
 
 
 def test_what_is_found_lies_where_it_is_in_the_camera_picture(run: Any, clip: Path) -> None:
