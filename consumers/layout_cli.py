@@ -118,7 +118,8 @@ def _merged(config: Path, settings: Settings, document: layouts.Document) -> dic
     if "cameras" not in written and "uri" in written:  # the short form for one camera
         own = {key: written.pop(key) for key in list(written) if key in type(settings.cameras["camera"]).model_fields}
         written["cameras"] = {"camera": own}
-    written["cameras"] = dict(written.get("cameras") or {})
+    # YAML reads a camera that is called 1 as a number.
+    written["cameras"] = {str(name): camera for name, camera in (written.get("cameras") or {}).items()}
     for camera in settings.cameras:
         written["cameras"][camera] = {**written["cameras"][camera]}
         zones = document["cameras"].get(camera, {})

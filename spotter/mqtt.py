@@ -131,15 +131,13 @@ class MqttClient:
         self.refusal = None
         self._connected.set()
         log.info("mqtt_connected", broker=self.address)
-        if self._on_connect:
-            self._on_connect()
+        self._tell(self._on_connect)
 
     def _handle_disconnect(self, _: Any, __: Any, ___: Any, reason: ReasonCode, ____: Any) -> None:
         if self._connected.is_set() and reason.is_failure:
             log.warning("mqtt_disconnected", broker=self.address, reason=str(reason))
         self._connected.clear()
-        if self._on_disconnect:
-            self._on_disconnect()
+        self._tell(self._on_disconnect)
 
     def _handle_message(self, client: paho.Client, _: Any, message: paho.MQTTMessage) -> None:
         if self._on_message:
@@ -152,8 +150,17 @@ class MqttClient:
             def acknowledge() -> None:
                 client.ack(mid, qos)
 
-            self._on_message(topic, bytes(message.payload), acknowledge)
+            self._tell(self._on_message, topic, bytes(message.payload), acknowledge)
 
     def _handle_publish(self, _: Any, __: Any, mid: int, ___: Any, ____: Any) -> None:
-        if self._on_publish:
-            self._on_publish(mid)
+        self._tell(self._on_publish, mid)
+
+    def _tell(self, handler: Callable[..., None] | None, *what: Any) -> None:
+        if handler is None:
+            return
+        try:
+            handler(*what)
+        except Exception as error:  # it would end the network thread, and with it the client for good
+            log.error(
+                "mqtt_handler_failed", broker=self.address, error=f"{type(error).__name__}: {error}", exc_info=error
+            )

@@ -16,6 +16,9 @@ ALL_STATUS = f"{ROOT}/+/+/status"
 ALL_PREVIEWS = f"{ROOT}/+/+/preview"
 
 _NAME = re.compile(NAME_PATTERN)
+_LEVEL = r"(?:\+|[^+#/\0\ud800-\udfff]*)"
+_FILTER = re.compile(rf"(?:{_LEVEL}/)*(?:#|{_LEVEL})")
+_MOST_BYTES = 65535  # MQTT gives a text's length two bytes
 
 
 class CameraTopic(NamedTuple):
@@ -87,3 +90,8 @@ def parse_camera_topic(topic: str) -> CameraTopic | None:
     if len(levels) != 4 or levels[0] != ROOT or not all(_NAME.fullmatch(level) for level in levels[1:]):
         return None
     return CameraTopic(*levels[1:])
+
+
+def is_filter(text: str) -> bool:
+    """Whether a broker takes this as a topic filter: `#` only as the last level, `+` only as a whole one."""
+    return text != "" and _FILTER.fullmatch(text) is not None and len(text.encode()) <= _MOST_BYTES

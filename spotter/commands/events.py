@@ -23,10 +23,16 @@ def events() -> None:
     """Watch events, or write their schemas."""
 
 
+def _filter(_: click.Context, __: click.Parameter, topic: str) -> str:
+    if not topics.is_filter(topic):
+        raise click.BadParameter(f"{topic!r} is no topic filter: `#` may only be the last level, `+` a whole one.")
+    return topic
+
+
 @events.command()
 @click.option("--config", type=click.Path(path_type=Path), default="gym.yaml", show_default=True, help="Settings file.")
 @click.option("--data", help="Data folder of the `spotter up` to watch, if not the settings' one.")
-@click.option("--topic", default=topics.ALL, show_default=True, help="MQTT topic filter.")
+@click.option("--topic", default=topics.ALL, show_default=True, callback=_filter, help="MQTT topic filter.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so long; until Ctrl-C unless given.")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many events.")
 def tail(config: Path, data: str | None, topic: str, seconds: float | None, count: int | None) -> None:
@@ -38,6 +44,7 @@ def tail(config: Path, data: str | None, topic: str, seconds: float | None, coun
             f"{config}: no `mqtt:`, and no `spotter up` has run in {settings.data}; add `mqtt: {{url: …}}`"
         )
     enough = threading.Event()
+    gone: list[BrokenPipeError] = []
     seen = 0
 
     def show(name: str, payload: bytes, _: Callable[[], None]) -> None:
@@ -45,7 +52,12 @@ def tail(config: Path, data: str | None, topic: str, seconds: float | None, coun
         if enough.is_set():
             return
         text = f"({len(payload)} bytes)" if name.endswith("/preview") else _one_line(payload)
-        click.echo(f"{name} {text}")
+        try:
+            click.echo(f"{name} {text}")
+        except BrokenPipeError as error:  # this is the network thread: the command's own has to end
+            gone.append(error)
+            enough.set()
+            return
         seen += 1
         if count is not None and seen >= count:
             enough.set()
@@ -62,6 +74,8 @@ def tail(config: Path, data: str | None, topic: str, seconds: float | None, coun
         enough.wait(seconds)
     finally:
         client.stop()
+    if gone:
+        raise gone[0]
 
 
 def _one_line(payload: bytes) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from consumers.facts import SessionFact
@@ -13,9 +15,10 @@ from consumers.interpreter import Interpreter, Restored, StoredState, restore
 from consumers.layout import Layout, layout_of_document, layout_of_settings
 from consumers.place import Waiting
 from consumers.view import view_of
+from spotter.cli import cli
 from spotter.database.tables import InterpreterStateRow, UsageSessionRow
 from spotter.events import Scene
-from spotter.settings import Settings
+from spotter.settings import Settings, load
 
 from .chain import Chain
 from .scenes import FakePipeline, Film, person
@@ -55,6 +58,19 @@ def test_a_layout_comes_back_from_the_database_as_it_was(layout: Callable[[str, 
     again = layout_of_document("gym", 0, made.document())
     assert again == made
     assert again.document() == made.document()
+
+
+def test_a_camera_whose_name_is_a_number_is_exported_with_its_zones(tmp_path: Path) -> None:
+    config = tmp_path / "gym.yaml"
+    zone = {"kind": "station", "equipment": "bench", "polygon": [[0, 0], [0.5, 0], [0.5, 1]]}
+    config.write_text(
+        yaml.safe_dump({"site": "gym", "cameras": {1: {"uri": "rtsp://10.0.0.1/x", "zones": {"x": zone}}}})
+    )
+    exported = tmp_path / "exported.yaml"
+    for command in (["import"], ["export", "--out", str(exported)]):
+        done = CliRunner().invoke(cli, ["layout", *command, "--config", str(config)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    assert load(exported, {}).cameras == load(config, {}).cameras
 
 
 def test_a_unit_that_is_gone_ends_its_session(layout: Callable[[str, str], Layout]) -> None:

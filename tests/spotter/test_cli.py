@@ -48,6 +48,7 @@ def test_every_command_has_help(command: str) -> None:
         (["config", "check", "bad.yaml"], 2, "bad.yaml:2: sit: unknown setting; did you mean `site`?"),
         (["config", "check", "gone.yaml"], 2, "no such file"),
         (["up", "--config", "empty.yaml"], 2, "no camera"),
+        (["events", "tail", "--topic", "spotter/#/scene"], 2, "'spotter/#/scene' is no topic filter"),
     ],
 )
 def test_errors_are_one_line_with_the_right_exit_code(

@@ -75,6 +75,34 @@ def test_the_broker_refuses_a_wrong_password_in_plain_words(embedded: servers.Em
         client.stop()
 
 
+def test_a_client_outlives_what_its_handlers_meet(
+    embedded: servers.EmbeddedServers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    got: list[bytes] = []
+
+    def subscribe() -> None:
+        client.subscribe("own/#")
+        raise ValueError("odd connection")
+
+    def take(_: str, payload: bytes, __: object) -> None:
+        got.append(payload)
+        raise ValueError(f"odd message {len(got)}")
+
+    client = MqttClient(broker_settings(embedded), "odd", on_connect=subscribe, on_message=take)
+    client.start()
+    try:
+        client.wait_connected(5)
+        deadline = time.monotonic() + 5
+        while len(got) < 2:
+            assert time.monotonic() < deadline
+            client.publish("own/x", b"1")
+            time.sleep(0.05)
+    finally:
+        client.stop()
+    said = "".join(capfd.readouterr())
+    assert all(text in said for text in ("mqtt_handler_failed", "odd connection", "odd message 2"))
+
+
 def test_the_broker_carries_messages_keeps_retained_ones_and_publishes_wills(
     embedded: servers.EmbeddedServers,
 ) -> None:

@@ -10,6 +10,18 @@ def test_a_camera_topic_is_read_as_it_was_made() -> None:
     assert parsed == ("downtown", "free-weights", "scene")
 
 
+@pytest.mark.parametrize("text", ["#", "+", "spotter/#", "spotter/+/+/scene", "+/a/#", "/", "a//b", "$SYS/#", "카메라"])
+def test_a_topic_filter_is_one(text: str) -> None:
+    assert topics.is_filter(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "spotter/#/scene", "#/", "a#", "##", "a/b+", "++", "a\0b", "a\udcff", "a" * 65536]
+)
+def test_what_no_broker_takes_is_no_filter(text: str) -> None:
+    assert not topics.is_filter(text)
+
+
 @pytest.mark.parametrize(
     "topic",
     [
