@@ -35,7 +35,10 @@ CONSUMER = "owner"
 
 BATCH = 500
 HELD_LIMIT = 20_000
-"""Scenes held in memory because one before them is missing. More are let go: the outbox sends them again."""
+"""Scenes that a shard holds because ones before them are missing. More are let go: the outboxes send them again.
+
+They stay in Redis, too: it must be far less than what ingest lets wait there, or those before them never get in.
+"""
 
 ScenePosition = tuple[str, str, str, int]
 """(site, camera, stream, seq)"""
@@ -157,18 +160,18 @@ class Shard:
             order = self._orders[key] = StreamOrder(None if position is None else position + 1)
             if position is None:
                 due = self._supersede(key)
-        held = order.next_seq is not None and seq > order.next_seq
-        if held and len(order.waiting) >= HELD_LIMIT:
-            self._handled.append(identity)
-            self.counts["let_go"] += 1
-            return due
         if not order.offer(seq, floor, entry):
             self._handled.append(identity)
             self.counts["duplicates"] += 1
             if key in self._positions and seq <= self._positions[key]:
                 self._publisher.committed(*key, self._positions[key])
             return due
-        return due + [(key, ready, found) for ready, found in order.ready()]
+        due += [(key, ready, found) for ready, found in order.ready()]
+        if seq in order.waiting and sum(len(one.waiting) for one in self._orders.values()) > HELD_LIMIT:
+            del order.waiting[seq]
+            self._handled.append(identity)
+            self.counts["let_go"] += 1
+        return due
 
     def _supersede(self, key: StreamKey) -> list[tuple[StreamKey, int, Entry]]:
         """A camera's new stream means that its disk is new: what is missing in the ones before is lost."""
