@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from consumers import orphans
 from consumers.facts import AlertFact, Fact, SessionFact
 from consumers.layout import Layout
 from consumers.place import Place, Waiting
-from consumers.rules import alerts, station
 from consumers.rules.use import Use
-from consumers.state import PlaceState, load_state, merged, part
+from consumers.state import load_state, merged, part
 from consumers.view import View, to_time
 from spotter.events import Alert, UsageSession, alert_id, usage_session_id
 
@@ -92,7 +92,7 @@ class Restored:
 
     interpreter: Interpreter
     facts: list[Fact]
-    """Sessions that ended because their unit is gone, and alerts whose zone is."""
+    """What ended because its unit, zone or camera is gone; and what follows from scenes that need wait no longer."""
     stale: list[str]
     """Places that are no more; their rows can go once the state of the others is stored."""
 
@@ -116,9 +116,18 @@ def restore(layout: Layout, states: list[StoredState], waiting: list[Waiting], *
                 _place(interpreter, home).state = merged(_place(interpreter, home).state, own)
             interpreter.touched |= homes
             stale.append(stored.place)
-    facts = _end_orphans(interpreter, layout) if changed else []
+    facts: list[Fact] = []
+    if changed:
+        for _, place in sorted(interpreter.places.items()):
+            facts += orphans.end_units(place)
     for entry in waiting:
         _place(interpreter, layout.place(entry.view.camera)).restore([entry])
+    for name, place in sorted(interpreter.places.items()):
+        facts += place.settle()
+        if changed:
+            facts += orphans.end_kit_and_alerts(place)
+        if changed or place.released:
+            interpreter.touched.add(name)
     return Restored(interpreter, facts, [name for name in stale if name not in interpreter.places])
 
 
@@ -126,41 +135,3 @@ def _place(interpreter: Interpreter, name: str) -> Place:
     if name not in interpreter.places:
         interpreter.places[name] = Place(name, interpreter.layout)
     return interpreter.places[name]
-
-
-def _end_orphans(interpreter: Interpreter, layout: Layout) -> list[Fact]:
-    """End the sessions of units and the alerts of zones that are no more; forget cameras that see a unit no longer."""
-    facts: list[Fact] = []
-    for name, place in sorted(interpreter.places.items()):
-        state, before = place.state, len(facts)
-        for unit_name, unit in list(state.units.items()):
-            known = layout.stations.get(unit_name)
-            if known is None:
-                facts += station.end(unit, unit_name, "layout", state.time or 0)
-                del state.units[unit_name]
-            else:
-                unit.watches = {camera: watch for camera, watch in unit.watches.items() if camera in known.cameras}
-        for alert in list(state.alerts.values()):
-            if alert.zone is not None and alert.zone not in layout.kinds:
-                detail = f"there is no zone {alert.zone} any more"
-                facts += alerts.clear(state.alerts, alert.kind, alert.subject, state.time or 0, detail)
-            elif alert.kind == "camera_offline" and layout.cameras and alert.subject not in layout.cameras:
-                detail = f"there is no camera {alert.subject} any more"
-                facts += alerts.clear(state.alerts, alert.kind, alert.subject, state.time or 0, detail)
-        if _forget_counts(state, layout) or len(facts) > before:
-            interpreter.touched.add(name)
-    return facts
-
-
-def _forget_counts(state: PlaceState, layout: Layout) -> bool:
-    """Forget the counts of zones that are no more, so that they are told of anew should such zones come back."""
-    gone = {key for key in state.told if key.partition("/")[0] not in layout.kinds}
-    for key in gone:
-        del state.told[key]
-        for counts in state.counts.values():
-            for known in (counts.now, counts.steady, counts.since):
-                known.pop(key, None)
-    racks = {zone for zone in state.racks.told if zone not in layout.kinds}
-    for zone in racks:
-        del state.racks.told[zone]
-    return bool(gone or racks)

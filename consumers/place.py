@@ -40,7 +40,7 @@ class Place:
         """Scenes that the database has as waiting and that are now interpreted; whoever stores the state clears it."""
         self.late = 0
         """Scenes that came too late to be interpreted."""
-        self._rulebook = Rulebook(name, layout)
+        self.rulebook = Rulebook(name, layout)
 
     def feed(self, view: View, payload: bytes = b"", *, stored: bool = False) -> list[Fact]:
         """Take the next scene of a camera; gives what follows from all scenes that need wait no longer."""
@@ -64,11 +64,9 @@ class Place:
             self.late += 1
             return facts
         if len(self.cameras) == 1:
-            return facts + self._rulebook.apply(state, view)
+            return facts + self.rulebook.apply(state, view)
         self.queues[view.camera].append(Waiting(view, payload, stored))
-        for waiting in self._due():
-            facts += self._rulebook.apply(self.state, waiting.view)
-        return facts
+        return facts + self._interpret()
 
     def restore(self, waiting: list[Waiting]) -> None:
         """Put back scenes that waited when the state was stored, in the order of each camera's stream."""
@@ -80,15 +78,27 @@ class Place:
                 entry = Waiting(replace(entry.view, time=before), entry.payload, entry.stored)
             queue.append(entry)
 
+    def settle(self) -> list[Fact]:
+        """Interpret the scenes put back that wait for nobody: the place has a single camera now."""
+        return self._interpret() if len(self.cameras) == 1 else []
+
     def flush(self) -> list[Fact]:
         """Interpret all that waits, at the end of a log."""
-        return [
-            fact for waiting in self._due(everything=True) for fact in self._rulebook.apply(self.state, waiting.view)
-        ]
+        return self._interpret(everything=True)
 
     def dump(self) -> bytes:
         """The state as the database keeps it."""
         return dump_state(self.state)
+
+    def _interpret(self, *, everything: bool = False) -> list[Fact]:
+        """What follows from the scenes that need wait no longer."""
+        facts: list[Fact] = []
+        for waiting in self._due(everything=everything):
+            if self.state.time is not None and waiting.view.time < self.state.time:
+                self.late += 1  # it waited in another place, which was behind this one
+            else:
+                facts += self.rulebook.apply(self.state, waiting.view)
+        return facts
 
     def _due(self, *, everything: bool = False) -> Iterator[Waiting]:
         """Take out, in the order of time, the scenes that need wait no longer."""

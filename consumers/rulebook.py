@@ -25,14 +25,15 @@ class Rulebook:
         self._stations = [
             unit for _, unit in sorted(layout.stations.items()) if any(c in self._cameras for c in unit.cameras)
         ]
-        self._racks = Racks.of(layout, self._cameras)
-        self._waiting: dict[str, tuple[str, ...]] = {}
+        self.racks = Racks.of(layout, self._cameras)
+        self.waiting: dict[str, tuple[str, ...]] = {}
+        """waiting zone -> the units that people wait for there; one without any has no queue"""
         for name in self._cameras:
             for zone, shape in layout.zones_of(name).zones.items():
                 if isinstance(shape, WaitingZone):
                     units = tuple(unit for unit in shape.for_ if unit in layout.stations)
                     if units:
-                        self._waiting.setdefault(zone, units)
+                        self.waiting.setdefault(zone, units)
         self._kiosks = {name: identify.is_kiosk(zones) for name in self._cameras for zones in (layout.zones_of(name),)}
 
     def apply(self, state: PlaceState, view: View) -> list[Fact]:
@@ -59,7 +60,7 @@ class Rulebook:
                 kiosk = state.kiosks.get(name) or KioskState()
                 state.kiosks[name], identified = identify.step(kiosk, picture, layout)
                 facts += identified
-        if self._waiting:
+        if self.waiting:
             self._see_queues(state, view, picture, facts)
         return facts
 
@@ -105,16 +106,16 @@ class Rulebook:
             lying = state.resting[name] = RestState()
         if resting.step(lying, picture, watched, layout):
             facts += resting.tell(state.resting, state.alerts, self._place, picture.time, layout)
-        if self._racks.zones:
+        if self.racks.zones:
             thresholds = layout.thresholds
             evident = len(state.cameras) == 1 or not any(
                 camera.is_dark(known, picture.time, thresholds) for known in state.cameras.values() if not known.lost
             )
-            facts += rack.step(state.racks, picture, watched, layout, self._racks, evident=evident)
-            facts += rack.tell_missing(state.racks, state.alerts, picture.time, layout, self._racks)
+            facts += rack.step(state.racks, picture, watched, layout, self.racks, evident=evident)
+            facts += rack.tell_missing(state.racks, state.alerts, picture.time, layout, self.racks)
 
     def _see_queues(self, state: PlaceState, view: View, picture: Picture | None, facts: list[Fact]) -> None:
-        for zone, units in self._waiting.items():
+        for zone, units in self.waiting.items():
             uses = [known.use if (known := state.units.get(unit)) is not None else None for unit in units]
             busy = all(use is not None and use.idle == 0 for use in uses)
             known_queue = state.queues.get(zone)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from consumers.facts import Fact
 from consumers.layout import Layout
-from consumers.rules import alerts, kit, station
+from consumers.rules import alerts, joint, kit, station
 from consumers.rules.alerts import Alerts
 from consumers.rules.camera import CameraState
 from consumers.rules.count import CountState
@@ -56,8 +56,8 @@ class PlaceState:
 
     def open_uses(self) -> list[Use]:
         """The sessions that are open."""
-        joined = {(member.subject, member.started) for joint in self.joints for member in joint.members}
-        uses = [unit.use for unit in self.units.values()] + [joint.use for joint in self.joints]
+        joined = {(member.subject, member.started) for one in self.joints for member in one.members}
+        uses = [unit.use for unit in self.units.values()] + [one.use for one in self.joints]
         for items in self.kit.values():
             uses += [
                 item.use for item in items.items if item.use and (item.use.subject, item.use.started) not in joined
@@ -92,9 +92,9 @@ def end_all(state: PlaceState, ended_by: EndedBy, detail: str) -> list[Fact]:
     for name, unit in state.units.items():
         facts += station.end(unit, name, ended_by, state.time or 0)
     ended = [fact for items in state.kit.values() for fact in kit.end(items, ended_by)]
-    joined = {(member.subject, member.started) for joint in state.joints for member in joint.members}
+    joined = {(member.subject, member.started) for one in state.joints for member in one.members}
     facts += [fact for fact in ended if (fact.subject, fact.started) not in joined]
-    facts += [tell(joint.use, "ended", ended_by) for joint in state.joints]
+    facts += [tell(one.use, "ended", ended_by) for one in state.joints]
     for alert in list(state.alerts.values()):
         facts += alerts.clear(state.alerts, alert.kind, alert.subject, state.time or 0, detail)
     fresh = PlaceState(began=state.began, time=state.time, newest=state.newest, streams=state.streams, told=state.told)
@@ -106,10 +106,13 @@ def end_all(state: PlaceState, ended_by: EndedBy, detail: str) -> list[Fact]:
 def part(state: PlaceState, cameras: set[str], layout: Layout) -> PlaceState:
     """What a state remembers of some of its cameras, and of the units and zones that they see.
 
-    What there is no more goes with the first camera, so that somebody ends it.
+    What none of its cameras sees any more goes with the first one, so that somebody ends it.
     """
     first = min(state.newest) in cameras
-    zones = {name for camera in cameras for name in layout.zones_of(camera).zones}
+    zones, all_zones = (
+        {name for camera in some for name in layout.zones_of(camera).zones} for some in (cameras, state.newest)
+    )
+    seen_by = {name: {*state.newest}.intersection(unit.cameras) for name, unit in layout.stations.items()}
     sees: dict[str, Any] = {
         name: {camera: known for camera, known in getattr(state, name).items() if camera in cameras}
         for name in _BY_CAMERA
@@ -120,9 +123,9 @@ def part(state: PlaceState, cameras: set[str], layout: Layout) -> PlaceState:
         units={
             name: unit
             for name, unit in state.units.items()
-            if (cameras & {*layout.stations[name].cameras} if name in layout.stations else first)
+            if (cameras & seen_by[name] if seen_by.get(name) else first)
         },
-        joints=[joint for joint in state.joints if joint.members[0].camera in cameras],
+        joints=joint.part(state.joints, sees["kit"], layout.cameras),
         told={key: count for key, count in state.told.items() if key.partition("/")[0] in zones},
         queues={zone: queue for zone, queue in state.queues.items() if zone in zones},
         racks=RackState(
@@ -135,8 +138,11 @@ def part(state: PlaceState, cameras: set[str], layout: Layout) -> PlaceState:
         alerts={
             key: alert
             for key, alert in state.alerts.items()
-            if (first if alert.zone is not None and alert.zone not in layout.kinds else alert.zone in zones)
-            or (alert.zone is None and alert.camera in cameras)
+            if (
+                alert.camera in cameras
+                if alert.zone is None
+                else alert.zone in zones or (first and alert.zone not in all_zones)
+            )
         },
         **sees,
     )

@@ -6,6 +6,7 @@ none) or from one rack, and seen by cameras of which neither has another piece i
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from consumers.facts import SessionFact
@@ -63,6 +64,48 @@ def step(
         if update is not None:
             facts.append(update)
     return joints, facts
+
+
+def part(joints: list[Joint], kit: Mapping[str, KitState], known: Collection[str]) -> list[Joint]:
+    """The uses that go with some cameras of a place that is parted, those of `kit`; `known` are the layout's cameras.
+
+    A use goes with the first of its cameras that the layout still has. What another one saw of it was told with it, so
+    that camera begins anew.
+    """
+    own: list[Joint] = []
+    for joint in joints:
+        home = next((member.camera for member in joint.members if member.camera in known), joint.members[0].camera)
+        here = [member for member in joint.members if member.camera in kit]
+        if home in kit:
+            own.append(replace(joint, members=here))
+            continue
+        for member in here:
+            item = _item(member, kit[member.camera])
+            if item is not None:
+                item.use = None
+    return own
+
+
+def dissolve(joints: list[Joint], kit: KitState | None) -> list[SessionFact]:
+    """Let the items of a place's only camera go on with its joint uses; those that none of them has are over."""
+    facts: list[SessionFact] = []
+    for joint in joints:
+        found = [_item(member, kit) for member in joint.members if kit is not None]
+        item = next((item for item in found if item is not None), None)
+        if item is None or item.use is None:
+            facts.append(tell(joint.use, "ended", "layout"))
+        else:
+            joint.use.idle = item.use.idle
+            item.use = joint.use
+    return facts
+
+
+def _item(member: Member, kit: KitState) -> Item | None:
+    """The item whose use a member is."""
+    for item in kit.items:
+        if item.use is not None and (item.use.subject, item.use.started) == (member.subject, member.started):
+            return item
+    return None
 
 
 def _begin(joints: list[Joint], camera: str, fact: SessionFact, item: Item) -> list[SessionFact]:

@@ -15,7 +15,7 @@ from consumers.picture import Kit, Picture
 from consumers.rules.alerts import Alerts, OpenAlert, clear, raise_if_new, seconds
 from consumers.rules.use import FLICKER_MS
 from consumers.view import Box
-from consumers.zones import area, distance_in_sizes, overlap
+from consumers.zones import CameraZones, area, centre, distance_in_sizes, overlap
 from spotter.events import AlertKind
 
 SAME_SIZES = 0.5
@@ -77,13 +77,13 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
 
     Or the other way round: after either, `tell` says what follows.
     """
-    if not state.spots and not picture.kit:
-        return False
     changed = state.layout_version != layout.version
     if changed:
         state.layout_version = layout.version
         for spot in state.spots:
             spot.settled = spot.attended = False
+    if not state.spots and not picture.kit:
+        return changed
     lying = [kit for kit in picture.kit if not kit.moving and kit.home is None]
     if _are_as_before(state.spots, lying):  # nearly always
         for spot, kit in zip(state.spots, lying, strict=True):
@@ -107,6 +107,15 @@ def step(state: RestState, picture: Picture, watched: int, layout: Layout) -> bo
             kept.append(spot)
             changed = _judge(spot, layout) or changed
     return changed
+
+
+def redraw(state: RestState, zones: CameraZones, layout: Layout) -> None:
+    """Look anew where things lie on a camera whose zones may have changed, whether or not they are seen again."""
+    for spot in state.spots:
+        where = zones.lies(zones.at(*centre(spot.box)))
+        if where != (spot.zone, spot.walkway):
+            spot.zone, spot.walkway = where
+            _judge(spot, layout)
 
 
 def tell(cameras: dict[str, RestState], alerts: Alerts, place: str, now: int, layout: Layout) -> list[AlertFact]:
