@@ -54,6 +54,25 @@ class _Message:
     connection: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Which scene of a camera is the live one."""
+
+    stream: str
+    seq: int
+    time: datetime
+
+    @classmethod
+    def of(cls, scene: Scene) -> _Shown:
+        return cls(scene.stream, scene.seq, scene.time)
+
+    def is_older_than(self, scene: Scene, now: datetime) -> bool:
+        """Whether another scene is newer: by `seq`, whatever the camera's clock did, where that tells."""
+        if scene.stream == self.stream:
+            return scene.seq > self.seq
+        return scene.time > self.time or self.time > now
+
+
 @dataclass(slots=True)
 class _Batch:
     """What a batch of messages means for Redis; made again as commands on every try."""
@@ -75,7 +94,7 @@ class Ingest:
         self._redis = open_redis(settings)
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._connection = 0
-        self._newest: dict[tuple[str, str], datetime] = {}
+        self._newest: dict[tuple[str, str], _Shown] = {}
         self._full: set[int] = set()
         self._counts: Counter[str] = Counter()
         self._causes = dead.CauseLog()
@@ -178,16 +197,16 @@ class Ingest:
         shard = redis_keys.shard_of(scene.site, self._settings.shards)
         batch.scenes.append((shard, redis_keys.SCENE_FIELD, message.payload))
         key = (scene.site, scene.camera)
-        newest = self._newest.get(key) or self._known_newest(key)
-        if newest is None or scene.time > newest:
-            self._newest[key] = scene.time
+        shown = self._newest.get(key) or self._known_newest(key)
+        if shown is None or shown.is_older_than(scene, now):
+            self._newest[key] = _Shown.of(scene)
             batch.live[key] = message.payload
 
-    def _known_newest(self, key: tuple[str, str]) -> datetime | None:
-        """The time of the live scene that an ingest before this one left."""
+    def _known_newest(self, key: tuple[str, str]) -> _Shown | None:
+        """The live scene that an ingest before this one left."""
         try:
             known: Any = self._redis.hget(redis_keys.live_scenes(key[0]), key[1])
-            return events.parse(Scene, known).time if known else None
+            return _Shown.of(events.parse(Scene, known)) if known else None
         except (redis.RedisError, ContractError):
             return None
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,22 @@ def test_an_ingest_started_anew_does_not_show_an_older_scene(
     publish(TOPIC, scene(10, seq=1).to_json())
     eventually(lambda: waiting(store))
     assert store.hget(redis_keys.live_scenes("gym"), "cam") == newer
+
+
+@pytest.mark.parametrize("stream", ["S1", "S2"], ids=["the same stream", "a new disk"])
+def test_a_camera_whose_clock_was_set_back_goes_on_being_shown(
+    store: redis.Redis, publish: Callable[..., None], request: pytest.FixtureRequest, stream: str
+) -> None:
+    now = datetime.now(timezone.utc)
+    store.hset(redis_keys.live_scenes("gym"), "cam", raw(seq=7, time=(now + timedelta(hours=9)).isoformat()))
+    request.getfixturevalue("ingest")
+    first, second = (raw(seq=seq, stream=stream, time=now.isoformat()) for seq in (8, 9))
+    publish(TOPIC, first)
+    eventually(lambda: store.hget(redis_keys.live_scenes("gym"), "cam") == first)
+    publish(TOPIC, second)
+    publish(TOPIC, raw(seq=6, time=now.isoformat()))
+    eventually(lambda: len(waiting(store)) == 3)
+    assert store.hget(redis_keys.live_scenes("gym"), "cam") == second
 
 
 def test_status_and_previews_are_shown(ingest: Ingest, store: redis.Redis, publish: Callable[..., None]) -> None:
