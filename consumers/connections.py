@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 import redis
@@ -46,15 +46,18 @@ def broker_of(settings: Settings) -> Mqtt:
     return settings.mqtt
 
 
-def beat(client: redis.Redis, part: str, counters: Mapping[str, float], problem: str | None) -> None:
-    """Prove that a part lives, and say what it can't do."""
+def beat(
+    client: redis.Redis, part: str, counters: Mapping[str, float], problem: str | None, shards: Iterable[int] = (0,)
+) -> None:
+    """Prove that a part lives, and say what it can't do; `shards` are those of the usage part that it speaks for."""
     proof = {
         "time": format_time(datetime.now(timezone.utc)),
         "state": "ok" if problem is None else "degraded",
         "reason": problem,
         "counters": dict(counters),
     }
-    client.set(redis_keys.heartbeat(part), json.dumps(proof), ex=HEARTBEAT_LASTS_SECONDS)
+    for shard in shards:
+        client.set(redis_keys.heartbeat(part, shard), json.dumps(proof), ex=HEARTBEAT_LASTS_SECONDS)
 
 
 class GrowingWait:

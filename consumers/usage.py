@@ -166,6 +166,7 @@ class Usage:
                     self._leave(number)
             elif now >= self._retry_at and owner.hold():
                 log.info("shard_owned", shard=number)
+                self._next_beat = 0.0
                 self._begin(number)
         if now >= self._retry_at:
             self._retry_at = now + RETRY_OWNERSHIP_SECONDS
@@ -249,10 +250,19 @@ class Usage:
             return
         self._next_beat = now + HEARTBEAT_SECONDS
         self._count()
+        problem = self._problem or self._publisher.problem
         try:
-            beat(self._redis, "usage", self._counts, self._problem or self._publisher.problem)
+            beat(self._redis, "usage", self._counts, problem, self._spoken_for(problem))
         except redis.RedisError as error:
             log.warning("redis_away", error=_first_line(error))
+
+    def _spoken_for(self, problem: str | None) -> list[int]:
+        """The shards that this worker holds; with a problem also those that nobody holds, so that it is heard of."""
+        return [
+            number
+            for number, owner in self._owners.items()
+            if owner.held or (problem is not None and not self._redis.exists(redis_keys.shard_lock(number)))
+        ]
 
 
 def _first_line(error: Exception) -> str:

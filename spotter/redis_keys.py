@@ -62,6 +62,9 @@ def changes(site: str) -> str:
     return f"spotter:changes:{site}"
 
 
-def heartbeat(part: str) -> str:
-    """A part's proof of life: JSON with its `time` and counters; expires within 15 s of its last beat."""
-    return f"spotter:heartbeat:{part}"
+def heartbeat(part: str, shard: int = 0) -> str:
+    """A part's proof of life: JSON with its `time` and counters; expires within 15 s of its last beat.
+
+    The usage part proves each shard's; that of shard 0, which is often the only one, is named like any other part's.
+    """
+    return f"spotter:heartbeat:{part}:{shard}" if shard else f"spotter:heartbeat:{part}"

@@ -80,6 +80,8 @@ class RedisWatch:
         facts_changed: Callable[[], None],
     ) -> None:
         self._site, self._expected = settings.site, tuple(settings.cameras)
+        shards = {"usage": redis_keys.shard_of(settings.site, settings.shards)}
+        self._beat_keys = [redis_keys.heartbeat(part, shards.get(part, 0)) for part in _MENDS]
         self._client, self._catalog, self._board = client, catalog, board
         self._facts_changed = facts_changed
         self._freshness = Freshness()
@@ -169,7 +171,7 @@ class RedisWatch:
         with client.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(redis_keys.live_scenes(self._site))
             pipeline.hgetall(redis_keys.live_status(self._site))
-            pipeline.mget([redis_keys.heartbeat(part) for part in _MENDS])
+            pipeline.mget(self._beat_keys)
             scenes, statuses, beats = cast("tuple[Any, Any, Any]", tuple(pipeline.execute()))
         now, clock = time.monotonic(), datetime.now(timezone.utc)
         self._beats = {part: self._judge_beat(part, beat, now) for part, beat in zip(_MENDS, beats, strict=True)}

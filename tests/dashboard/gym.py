@@ -159,9 +159,9 @@ class Gym:
         self.redis.set(redis_keys.preview(self.site, camera), jpeg, ex=5)
         self._changed("preview", camera)
 
-    def beat(self, part: str, state: str = "ok", reason: str | None = None) -> None:
+    def beat(self, part: str, state: str = "ok", reason: str | None = None, shard: int = 0) -> None:
         proof = {"time": format_time(datetime.now(timezone.utc)), "state": state, "reason": reason, "counters": {}}
-        self.redis.set(redis_keys.heartbeat(part), json.dumps(proof), ex=15)
+        self.redis.set(redis_keys.heartbeat(part, shard), json.dumps(proof), ex=15)
 
     def well(self) -> None:
         """Everything works."""

@@ -254,6 +254,17 @@ def test_ingest_and_usage_without_a_sign_of_life(gym: Gym, signed_in: FlaskClien
     assert signed_in.get("/healthz").status_code == 503
 
 
+def test_of_several_usage_workers_that_of_the_sites_shard_counts(gym: Gym, request: pytest.FixtureRequest) -> None:
+    gym.settings = gym.settings.model_copy(update={"shards": 4})
+    assert redis_keys.shard_of(gym.site, 4) == 1
+    signed_in: FlaskClient = request.getfixturevalue("signed_in")
+    gym.well()
+    wait_for(lambda: parts(signed_in)["ingest"]["state"] == "ok")
+    assert parts(signed_in)["usage"]["state"] == "degraded", "only the worker of another shard lives"
+    gym.beat("usage", shard=1)
+    wait_for(lambda: signed_in.get("/healthz").status_code == 200)
+
+
 def test_a_heartbeat_that_stands_still_is_none(
     gym: Gym, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
