@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from spotter.class_names import class_names
 from spotter.errors import SpotterError
 
 GYM_LABELS = (
@@ -65,8 +66,12 @@ def read_layout(path: Path) -> Layout:
         raise DataError(f"data set {path}: not readable as YAML ({cause}); mend the file") from None
     if not isinstance(content, dict) or "names" not in content or not ("val" in content or "train" in content):
         raise DataError(f"data set {path}: needs `names` and `train` or `val`; see docs/model.md")
-    names = content["names"]
-    labels = tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+    try:
+        labels = class_names(content["names"])
+    except ValueError as error:
+        raise DataError(f"data set {path}: {error}; mend it") from None
+    if not labels:
+        raise DataError(f"data set {path}: `names` is empty; list the classes in the order of their numbers")
     root = path.parent / str(content.get("path", "."))
     places = {split: tuple(root / place for place in _listed(content.get(split))) for split in ("train", "val")}
     return Layout(labels, places)

@@ -16,6 +16,7 @@ import onnxruntime
 import supervision as sv
 from numpy.typing import NDArray
 
+from spotter.class_names import class_names
 from spotter.errors import WeightsError
 from spotter.letterbox import Letterbox, letterbox
 
@@ -183,7 +184,10 @@ class Detector:
                 raise self._refused(f"it does not run at {width}x{height} ({_first_line(error)})") from None
         if len(shape) != 3:
             raise self._refused(f"its output {output.name!r} has shape {shape}, not one of YOLOv5's")
-        names = _metadata_names(self.metadata)
+        try:
+            names = _metadata_names(self.metadata)
+        except ValueError as error:
+            raise self._refused(f"its class names are mixed up ({error})") from None
         self.layout = self._layout_of(shape[1], shape[2], len(names) if names else None)
         count = shape[2] - 5 if self.layout == "classic" else shape[1] - 4
         self.labels = names or tuple(f"class{i}" for i in range(count))
@@ -269,7 +273,10 @@ def _metadata_size(metadata: Mapping[str, str]) -> int:
 
 
 def _metadata_names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Class names: a JSON list or object (ours), or a Python dict or list (YOLOv5's exports)."""
+    """Class names: a JSON list or object (ours), or a Python dict or list (YOLOv5's exports).
+
+    Raises ValueError where they leave open which class has which number.
+    """
     text = metadata.get("names")
     if not text:
         return None
@@ -280,7 +287,7 @@ def _metadata_names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
             names = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             return None
-    return tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+    return class_names(names)
 
 
 def _first_line(error: Exception) -> str:

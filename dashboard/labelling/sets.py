@@ -23,6 +23,7 @@ from typing import Literal
 import yaml
 
 from dashboard.naming import FORMATS, MOST_PIXELS, NotAPictureError
+from spotter.class_names import class_names
 from spotter.errors import SpotterError
 
 State = Literal["new", "proposed", "done"]
@@ -73,10 +74,9 @@ class LabelSet:
     def labels(self) -> tuple[str, ...]:
         """The classes, in the order of their numbers. Raises SetError."""
         try:
-            names = yaml.safe_load((self.folder / "data.yaml").read_text(encoding="utf-8"))["names"]
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+            return class_names(yaml.safe_load((self.folder / "data.yaml").read_text(encoding="utf-8"))["names"])
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
             raise SetError(f"{self.folder / 'data.yaml'} does not name the classes; see docs/model.md") from None
-        return tuple(str(name) for name in (names.values() if isinstance(names, dict) else names))
 
     @cached_property
     def pictures(self) -> tuple[str, ...]:

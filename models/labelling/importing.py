@@ -18,6 +18,7 @@ from models.labelling.pictures import Found, locate, read_frames
 from models.labelling.records import Box, Corners, Finding, Reading
 from models.labels import DataError
 from models.progress import progress_bar
+from spotter.class_names import class_names
 
 JPEG_QUALITY = 95
 
@@ -82,10 +83,9 @@ def labels_of(out: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        return class_names(yaml.safe_load(path.read_text(encoding="utf-8"))["names"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
         raise DataError(f"data set {path}: not readable; mend it or choose another --out") from None
-    return tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
 
 
 def write_rows(path: Path, boxes: list[tuple[int, Corners]]) -> None:

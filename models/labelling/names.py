@@ -31,9 +31,19 @@ class Names:
             if entry is not None:
                 label = entry.label
             else:
-                label = self.unknown[name] = own_label(name)
+                label = self.unknown[name] = self._own(name)
         if label not in self.labels:
             self.labels.append(label)
+        return label
+
+    def _own(self, name: str) -> str:
+        """A label for an unknown name that no other unknown name has."""
+        label = own_label(name)
+        own = _squash(name) or name
+        taken = {other for known, other in self.unknown.items() if (_squash(known) or known) != own}
+        number, unnumbered = 2, label
+        while label in taken:
+            label, number = f"{unnumbered[: MAX_LABEL - 4]}_{number}", number + 1
         return label
 
     def number(self, name: str) -> int:
@@ -44,9 +54,9 @@ class Names:
 def own_label(name: str) -> str:
     """A label made of a name: `BattleRope` and `battle rope` become `battle_rope`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
-    label = re.sub(r"[^a-z0-9.]+", "_", words.lower()).strip("_.-")
-    # A name in another script keeps its letters: a label is only an MQTT topic once the detector is used.
-    return (label or re.sub(r"\s+", "_", name.strip()) or "unnamed")[:MAX_LABEL]
+    # Other scripts keep their letters, which may be all that tells two names apart.
+    label = re.sub(r"[^\w.]+", "_", words.lower()).strip("_.-")
+    return (label or "unnamed")[:MAX_LABEL]
 
 
 def parse_given(pairs: Iterable[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import yaml
 from models.labelling.darklabel import is_darklabel, read_settings
 from models.labelling.records import Box, Labelled, Reading
 from models.labels import DataError
+from spotter.class_names import class_names
 
 NAME_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names", "darklabel.yml", "darklabel.yaml")
 """Where class names are looked for, in a folder and the one above it."""
@@ -55,11 +56,18 @@ def read_names(path: Path, set_name: str | None = None) -> tuple[str, ...]:
     if path.suffix.lower() in (".yml", ".yaml"):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            names = content["names"]
+            return class_names(content["names"])
         except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
             raise DataError(f"class names {path}: a YAML file without `names`") from None
-        return tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+        except ValueError as error:
+            raise DataError(f"class names {path}: {error}; mend the file") from None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"class names {path}: not readable ({error}); save it as UTF-8") from None
+    # A line is a class number: one left empty in the middle keeps its place, and nothing but its number names it.
+    lines = [line.strip() for line in text.rstrip().splitlines()]
+    return tuple(line or f"class{number}" for number, line in enumerate(lines))
 
 
 def read_label_file(path: Path, picture: str, classes: Sequence[str], reading: Reading) -> Labelled:

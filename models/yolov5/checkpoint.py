@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from models.yolov5 import SIZES
 from models.yolov5.pickled import INERT, KNOWN, STORAGES, meaning
+from spotter.class_names import class_names
 from spotter.errors import SpotterError
 
 if TYPE_CHECKING:
@@ -213,8 +214,7 @@ def _to_checkpoint(root: object) -> Checkpoint:
     state = vars(model)
     tensors: dict[str, NDArray[Any]] = {}
     _collect(model, "", tensors, depth=0)
-    names = state["names"]
-    labels = tuple(str(n) for n in (names.values() if isinstance(names, dict) else names))
+    labels = class_names(state["names"])
     layers = list(vars(state["_modules"]["model"])["_modules"].values())
     sources = tuple(_sources(layer) for layer in layers)
     if len(sources) not in _STRIDES_BY_LAYERS:

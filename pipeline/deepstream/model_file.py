@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from spotter.class_names import class_names
 from spotter.errors import MissingExtraError, WeightsError
 from spotter.settings import Settings
 from spotter.weights import weights_in_use
@@ -166,10 +167,10 @@ def _names(text: str) -> tuple[str, ...]:
     """A JSON list (ours), or a Python dict or list (YOLOv5's exports)."""
     for read_text in (json.loads, ast.literal_eval):
         try:
-            names = read_text(text)
+            names = class_names(read_text(text))
         except (ValueError, SyntaxError):
             continue
-        return tuple(map(str, names.values() if isinstance(names, dict) else names))
+        return names
     return ()
 
 

@@ -86,7 +86,7 @@ def test_one_thing_gets_one_label_unless_all_are_asked_for(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "names", [json.dumps(["a", "b"]), "{0: 'a', 1: 'b'}", "['a', 'b']", json.dumps({"0": "a", "1": "b"})]
+    "names", [json.dumps(["a", "b"]), "{0: 'a', 1: 'b'}", "['a', 'b']", json.dumps({"1": "b", "0": "a"})]
 )
 def test_class_names_are_read_in_every_form_that_exporters_write(tmp_path: Path, names: str) -> None:
     assert Detector(model(tmp_path / "m.onnx", names=names), threads=1).labels == ("a", "b")
