@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.labels import DataError
 from models.pixels import Pixels, as_pixels
 from models.video import Video, VideoError
 from spotter.letterbox import letterbox
@@ -65,7 +66,8 @@ class Taken:
 def take_frames(path: Path, out: Path, settings: FrameSettings, passed: Callable[[], None] | None = None) -> Taken:
     """Write frames of a video as `NAME-000123.jpg` into `out`, the number being the frame's in the video, from 0.
 
-    Raises VideoError where the video is unreadable. `passed` is called for every frame that is decoded.
+    Raises VideoError where the video is unreadable, and DataError where `out` has another picture of such a name.
+    `passed` is called for every frame that is decoded.
     """
     video = Video(path)
     step = max(1, round(settings.every * video.fps))
@@ -76,6 +78,7 @@ def take_frames(path: Path, out: Path, settings: FrameSettings, passed: Callable
         if not candidates:
             raise VideoError(f"{path}: holds no frame that can be decoded; convert it to MP4")
         before: NDArray[np.float32] | None = None
+        written: list[Path] = []
         for index, (number, sharpness, thumbnail, picture) in enumerate(candidates):
             around = [c[1] for c in candidates[max(0, index - NEIGHBOURS) : index + NEIGHBOURS + 1]]
             if sharpness < settings.sharpness * median(around):
@@ -84,9 +87,16 @@ def take_frames(path: Path, out: Path, settings: FrameSettings, passed: Callable
                 taken.copies.append(number)
             else:
                 before = thumbnail
-                target = out / f"{path.stem}-{number:06d}.jpg"
-                picture.replace(target)
-                taken.kept.append(target)
+                written.append(picture)
+                taken.kept.append(out / f"{path.stem}-{number:06d}.jpg")
+        for picture, target in zip(written, taken.kept, strict=True):
+            if target.exists() and target.read_bytes() != picture.read_bytes():
+                raise DataError(
+                    f"{path}: {target} exists and is another picture (of another video of this name, or taken with "
+                    "other options); choose another --out, or rename the video"
+                )
+        for picture, target in zip(written, taken.kept, strict=True):
+            picture.replace(target)
     return taken
 
 

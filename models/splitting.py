@@ -24,6 +24,17 @@ TRIES = 400
 CUT_LEVELS = 40.0
 """Mean grey levels by which the picture changes at a cut; a walking camera stays below 25 at two frames a second."""
 
+_UPLOAD = re.compile(r"^(?!0000|(?:19|20)\d\d[01]\d[0-3]\d-)[0-9a-f]{8}-")
+"""Label Studio's random word before a name; a date or a counter of eight digits is none."""
+
+_ROBOFLOW = re.compile(r"_(?:jpe?g|png)\.rf\.[0-9a-zA-Z]+$")
+
+_VERSION = re.compile(r"^(.*\d)-(v\d+)$")
+"""A picture whose name was taken, as some data sets call it: `000123-v2` is one of clip `v2`."""
+
+_SPLIT_FOLDERS = frozenset({"train", "val", "valid", "validation", "test", "images"})
+"""Folders that say on which side an earlier split put a picture, not where it was taken."""
+
 _FRAME_NUMBER = re.compile(r"[-_ .]*(?:frame)?[-_ .]*\d+$", re.IGNORECASE)
 
 
@@ -67,14 +78,23 @@ def split_samples(
 
 
 def clip_of(path: Path) -> str:
-    """What a picture's file name says it was taken from: the name without the number at its end."""
-    return str(path.parent / _FRAME_NUMBER.sub("", path.stem)) if _FRAME_NUMBER.search(path.stem) else str(path)
+    """What a picture's file name says it was taken from: the name without the number at its end.
+
+    What Label Studio and Roboflow put around names is left out, and so are the folders of an earlier split.
+    """
+    folder = Path(*(part for part in path.parent.parts if part.lower() not in _SPLIT_FOLDERS))
+    name = _own_name(path)
+    return str(folder / (_FRAME_NUMBER.sub("", name) if _FRAME_NUMBER.search(name) else name + path.suffix))
+
+
+def _own_name(path: Path) -> str:
+    return _VERSION.sub(r"\2-\1", _ROBOFLOW.sub("", _UPLOAD.sub("", path.stem)))
 
 
 def _scenes(samples: Sequence[Sample], keys: Sequence[str]) -> list[str]:
     """The clip's key with the number of the scene in it."""
     scenes, number, before = list(keys), 0, None
-    for i in sorted(range(len(samples)), key=lambda i: (keys[i], samples[i].path)):
+    for i in sorted(range(len(samples)), key=lambda i: (keys[i], _own_name(samples[i].path), samples[i].path)):
         thumbnail = thumbnail_of(read_pixels(samples[i].path))
         if before is not None and (before[0] != keys[i] or float(np.abs(thumbnail - before[1]).mean()) > CUT_LEVELS):
             number += 1
@@ -135,7 +155,7 @@ def _choose(
 
 def _split_by_time(samples: Sequence[Sample], hashes: NDArray[np.uint8], share: float) -> Split:
     clips: dict[str, list[int]] = defaultdict(list)
-    for i in sorted(range(len(samples)), key=lambda i: samples[i].path):
+    for i in sorted(range(len(samples)), key=lambda i: (_own_name(samples[i].path), samples[i].path)):
         clips[clip_of(samples[i].path)].append(i)
     train: list[int] = []
     val: list[int] = []

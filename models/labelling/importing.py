@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from models.labelling.checks import empty_classes, usable
 from models.labelling.formats import ReadingOptions, read_labels, unpacked
 from models.labelling.names import Names
 from models.labelling.pictures import Found, locate, read_frames
+from models.labelling.places import same_file, targets
 from models.labelling.records import Box, Corners, Finding, Reading
 from models.labels import DataError
 from models.progress import progress_bar
@@ -132,42 +133,23 @@ def _write(
 ) -> None:
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
+    drawn = {one.path: boxes for one, boxes in ready if one.path is not None}
     by_frame = {one.frame: boxes for one, boxes in ready if one.frame is not None}
-    with progress_bar("import", len(ready)) as advance:
-        for one, boxes in ready:
-            if one.path is not None:
-                target = _target(images, one.path, reading)
-                if target != one.path and not target.exists():
-                    shutil.copy2(one.path, target)
-                _write_labels(out, target.stem, boxes, names)
-                advance()
-        if by_frame:
-            for number, image in read_frames(place, list(by_frame)):
-                target = images / f"{place.stem}-{number:06d}.jpg"
-                cv2.imwrite(str(target), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-                _write_labels(out, target.stem, by_frame[number], names)
-                advance()
+    with (
+        progress_bar("import", len(ready)) as advance,
+        tempfile.TemporaryDirectory(prefix=".frames-", dir=out) as folder,
+    ):
+        for number, image in read_frames(place, list(by_frame)) if by_frame else ():
+            frame = Path(folder) / f"{place.stem}-{number:06d}.jpg"
+            cv2.imwrite(str(frame), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            drawn[frame] = by_frame[number]
+        for path, target in targets(images, list(drawn), reading).items():
+            if not same_file(path, target):
+                shutil.copy2(path, target)
+            boxes = [(names.number(name), corners) for name, corners in drawn[path]]
+            write_rows(out / "labels" / f"{target.stem}.txt", boxes)
+            advance()
     # One split until `spotter model split` makes two; what it made before is out of date now.
     for old in ("train.txt", "val.txt"):
         (out / old).unlink(missing_ok=True)
     write_data_yaml(out, names.labels, train="images")
-
-
-def _target(images: Path, path: Path, reading: Reading) -> Path:
-    """Where a picture goes: under its own name, unless another picture has that."""
-    target = images / path.name
-    number = 2
-    while target.exists() and target.stat().st_size and _digest(target) != _digest(path):
-        target = images / f"{path.stem}-v{number}{path.suffix}"
-        number += 1
-    if target.exists():
-        reading.report("note", path.name, "is in the data set already; its labels are replaced")
-    return target
-
-
-def _write_labels(out: Path, stem: str, boxes: list[tuple[str, Corners]], names: Names) -> None:
-    write_rows(out / "labels" / f"{stem}.txt", [(names.number(name), corners) for name, corners in boxes])
-
-
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()

@@ -286,7 +286,7 @@ def test_a_second_clip_is_added_and_a_corrected_one_replaced(tmp_path: Path) -> 
         (tmp_path / clip / "classes.txt").write_text("Sled\n" if clip == "two" else "Kettlebell\n")
         bring(tmp_path / clip, tmp_path / "out")
     assert {name: boxes[0][0] for name, boxes in rows(tmp_path / "out").items()} == {
-        "0001.png": "kettlebell", "0001-v2.png": "sled"
+        "0001.png": "kettlebell", "v2-0001.png": "sled"
     }  # fmt: skip
     (tmp_path / "one" / "0001.txt").write_text("")
     bring(tmp_path / "one", tmp_path / "out")
