@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,10 @@ class Layout:
 
     labels: tuple[str, ...]
     places: Mapping[str, tuple[Path, ...]]
+    test: tuple[Path, ...] = ()
+    """Folders or lists of pictures that are kept for a test."""
+    others: Mapping[str, object] = field(default_factory=dict)
+    """Keys that mean nothing here."""
 
     def pictures(self, split: str) -> tuple[Path, ...]:
         """The pictures of a split; those that a list names may be missing."""
@@ -73,8 +77,10 @@ def read_layout(path: Path) -> Layout:
     if not labels:
         raise DataError(f"data set {path}: `names` is empty; list the classes in the order of their numbers")
     root = path.parent / str(content.get("path", "."))
-    places = {split: tuple(root / place for place in _listed(content.get(split))) for split in ("train", "val")}
-    return Layout(labels, places)
+    places = {split: tuple(root / place for place in _listed(content.get(split))) for split in ("train", "val", "test")}
+    test = places.pop("test")
+    known = ("path", "train", "val", "test", "names")
+    return Layout(labels, places, test, {str(k): v for k, v in content.items() if k not in known})
 
 
 def read_data_set(path: Path) -> DataSet:

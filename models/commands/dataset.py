@@ -32,6 +32,7 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
     """Divide DATA (a data set's folder or data.yaml) into training and validation.
 
     Never by frame: pictures that look alike go to one side. Writes train.txt, val.txt and data.yaml; moves nothing.
+    Pictures of `test:` stay out of both.
     """
     need("cpu", "cv2", "numpy")
     from models.labelling.importing import write_data_yaml
@@ -48,21 +49,29 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
         pictures = pictures_at(looked_at)
     else:
         pictures = pictures_at(own) if own.is_dir() else layout.pictures("train") + layout.pictures("val")
+    test = layout.test
+    if not test and (own / "test").is_dir() and own not in layout.places["train"]:
+        test = (own / "test",)
+    kept_out = {p.resolve() for place in test if place.exists() for p in pictures_at(place)}
+    pictures = tuple(p for p in pictures if p.resolve() not in kept_out)
     samples = [Sample(p, read_rows(label_path(p), len(layout.labels))) for p in pictures]
     try:
         done = split_samples(samples, len(layout.labels), share=_share(ratio), seed=seed, by=by)
     except DataError as error:
         raise DataError(f"data set {path}: {error}") from None
     for name, numbers in (("train", done.train), ("val", done.val)):
-        # `path:` may have led out of the folder: a relative path finds the pictures all the same.
-        lines = [f"{Path(os.path.relpath(samples[i].path, folder)).as_posix()}\n" for i in numbers]
+        lines = [f"{_below(samples[i].path, folder)}\n" for i in numbers]
         (folder / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
-    write_data_yaml(folder, layout.labels, train="train.txt", val="val.txt")
+    tests = [_below(place, folder) for place in test]
+    keys = {"test": tests if len(tests) > 1 else tests[0]} if tests else {}
+    write_data_yaml(path, layout.labels, **{**layout.others, "train": "train.txt", "val": "val.txt", **keys})
     total = len(done.train) + len(done.val)
     click.echo(
         f"{path}: {len(done.train)} for training, {len(done.val)} for validation "
         f"({len(done.train) / total:.0%} / {len(done.val) / total:.0%}), from {done.groups} groups by {by}"
     )
+    if kept_out:
+        click.echo(f"{len(kept_out)} pictures are left for the test")
     if done.left_out:
         click.echo(f"{len(done.left_out)} left out: they look like pictures of the other side")
     for number, label in enumerate(layout.labels):
@@ -158,6 +167,11 @@ def suggest(
 
 def _data_yaml(data: Path) -> Path:
     return data / "data.yaml" if data.is_dir() else data
+
+
+def _below(path: Path, folder: Path) -> str:
+    """`path` from `folder`, for `path:` may have led out of it: a relative path finds it all the same."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _share(ratio: str) -> float:

@@ -99,10 +99,10 @@ def write_rows(path: Path, boxes: list[tuple[int, Corners]]) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def write_data_yaml(folder: Path, labels: tuple[str, ...] | list[str], **splits: str) -> None:
-    """The `data.yaml` of a data set; `splits` are paths below its folder."""
-    content = {**splits, "names": list(labels)}
-    (folder / "data.yaml").write_text(
+def write_data_yaml(place: Path, labels: tuple[str, ...] | list[str], **keys: object) -> None:
+    """The `data.yaml` in a folder, or the file that is named; paths of splits are below its folder."""
+    content = {**keys, "names": list(labels)}
+    (place / "data.yaml" if place.is_dir() else place).write_text(
         yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120),
         encoding="utf-8",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from models.cli import model
@@ -205,6 +206,26 @@ def test_split_takes_only_what_somebody_looked_at_where_the_dashboard_lists_it(t
     call("split", tmp_path)
     done = read_data_set(tmp_path / "data.yaml")
     assert sorted(sample.path.name for sample in (*done.train, *done.val)) == names[:6]
+
+
+def test_split_leaves_the_test_and_what_else_the_file_says(tmp_path: Path) -> None:
+    for number, side in enumerate(("train", "val", "test")):
+        (tmp_path / "images" / side).mkdir(parents=True)
+        for frame in range(4):
+            cv2.imwrite(str(tmp_path / "images" / side / f"clip{number}{frame}x-1.jpg"), scene(10 * number + frame))
+    for stated in ("test: images/test\n", ""):
+        data = tmp_path / "gym.yaml"
+        data.write_text(f"path: .\ntrain: images/train\nval: images/val\n{stated}names: [person]\nlicense: CC0\n")
+        for _ in range(2):
+            call("split", data)
+            lines = [(tmp_path / f"{side}.txt").read_text() for side in ("train", "val")]
+            assert sum(text.count("\n") for text in lines) == 8
+            assert "images/test" not in "".join(lines)
+            content = yaml.safe_load(data.read_text())
+            assert content == {
+                "license": "CC0", "train": "train.txt", "val": "val.txt", "test": "images/test", "names": ["person"]
+            }  # fmt: skip
+    assert not (tmp_path / "data.yaml").exists()
 
 
 def test_suggest_proposes_for_unlabelled_pictures_alone(tmp_path: Path) -> None:
