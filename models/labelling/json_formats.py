@@ -74,7 +74,10 @@ def read_label_studio(path: Path) -> Reading:
 
 def _read_task(task: Mapping[str, Any], place: str, reading: Reading) -> None:
     data = task.get("data", task)
-    source = next(data[key] for key in ("image", "img", "video", "ocr", *data) if isinstance(data.get(key), str))
+    keys = ("image", "img", "video", "ocr", *data)
+    source = next((data[key] for key in keys if isinstance(data.get(key), str)), None)
+    if source is None:
+        raise KeyError("a picture or a video")
     item = Labelled(_file_name(source))
     results = _results(task)
     if results is None:
@@ -85,7 +88,7 @@ def _read_task(task: Mapping[str, Any], place: str, reading: Reading) -> None:
         kind, value = result.get("type", "rectanglelabels"), result.get("value", result)
         names = value.get("rectanglelabels") or value.get("labels") or []
         if kind == "videorectangle":
-            _read_video(value, names, place, frames)
+            _read_video(value, names, place, frames, str(item.picture))
         elif kind in ("rectanglelabels", "rectangle") and names:
             size = _size(result.get("original_width"), result.get("original_height"))
             item.size = item.size or size
@@ -107,13 +110,15 @@ def _results(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
     return done[-1]["result"] if done else None
 
 
-def _read_video(value: Mapping[str, Any], names: Sequence[Any], place: str, frames: dict[int, Labelled]) -> None:
+def _read_video(
+    value: Mapping[str, Any], names: Sequence[Any], place: str, frames: dict[int, Labelled], video: str
+) -> None:
     keys = [
         Key(int(k["frame"]) - 1, _percent(k, None), goes_on=bool(k.get("enabled", True))) for k in value["sequence"]
     ]
     count = value.get("framesCount")
     for frame, corners in between(keys, int(count) - 1 if count else None):
-        item = frames.setdefault(frame, Labelled(frame))
+        item = frames.setdefault(frame, Labelled(frame, video=video))
         item.boxes.extend(Box(str(n), corners, relative=True, place=f"{place}, frame {frame + 1}") for n in names)
 
 

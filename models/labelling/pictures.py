@@ -110,21 +110,66 @@ def _frames_of(reading: Reading, path: Path, every: float | None) -> list[Found]
     found: list[Found] = []
     step = max(1, round(every * video.fps)) if every else 1
     taken = -step
-    for item in sorted(reading.items, key=_number):
+    items = _of_this_video(reading, path)
+    merged = 0
+    for item in sorted(items, key=_number):
         number = _number(item)
         if number < 0 or number >= video.frames:
             reading.report(
                 "missing picture", str(item.picture), f"no such frame in {path.name} ({video.frames} frames)"
             )
             continue
+        if found and number == taken:
+            reading.report("duplicate", str(item.picture), "labelled twice; the boxes of both are kept")
+            found[-1].item.boxes.extend(item.boxes)
+            merged += 1
+            continue
         if number - taken < step:
             continue
         taken = number
         found.append(Found(item, f"{path.stem}-{number:06d}.jpg", None, number, video.width, video.height))
-    left = sum(_number(item) >= 0 for item in reading.items) - len(found)
+    left = sum(_number(item) >= 0 for item in items) - len(found) - merged
     if every and left:
         reading.report("note", path.name, f"of {len(found) + left} labelled frames one every {every:g} s is taken")
     return found
+
+
+def _of_this_video(reading: Reading, path: Path) -> list[Labelled]:
+    """The items that were drawn on the video `path`, where the source speaks of several; others are reported.
+
+    Where it speaks of one, that is taken whatever it is called: a video may have been renamed or converted. Raises
+    DataError where several have this name.
+    """
+    own = _clip_name(path.stem)
+    clips = {_clip(item) for item in reading.items}
+    same = sorted({item.video for item in reading.items if item.video is not None and _clip(item) == own})
+    if len(same) > 1:
+        raise DataError(
+            f"{path.name}: the labels speak of {len(same)} such videos ({', '.join(same)}); export one alone"
+        )
+    made_up = all(item.video is None for item in reading.items) and own not in clips
+    if len(clips) < 2 or made_up:
+        return reading.items
+    for clip in sorted(clips - {own}):
+        others = [item for item in reading.items if _clip(item) == clip]
+        place = str(others[0].video or others[0].picture)
+        reading.report("left out", place, f"{len(others)} labelled frames are of another video than {path.name}")
+    return [item for item in reading.items if _clip(item) == own]
+
+
+def _clip(item: Labelled) -> str:
+    """What a video's item calls its video, or the name without the number at its end."""
+    if item.video is not None:
+        return _clip_name(PurePosixPath(item.video.replace("\\", "/")).stem)
+    if isinstance(item.picture, int):
+        return ""
+    name = PurePosixPath(item.picture.replace("\\", "/"))
+    stem = name.stem if name.suffix.lower() in PICTURE_SUFFIXES else name.name
+    return _clip_name(re.sub(r"[-_ .]*(frame)?[-_ .]*\d+$", "", stem, flags=re.IGNORECASE))
+
+
+def _clip_name(stem: str) -> str:
+    return _UPLOAD.sub("", stem.lower())
 
 
 def read_frames(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, Pixels]]:

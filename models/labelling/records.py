@@ -40,6 +40,8 @@ class Labelled:
     boxes: list[Box] = field(default_factory=list)
     size: tuple[int, int] | None = None
     """Width and height in pixels, where the source states them."""
+    video: str | None = None
+    """The video's file name or path, where the source states it and `picture` is a frame's number."""
     complete: bool = True
     """Whether a picture without boxes was looked at and is empty."""
 
