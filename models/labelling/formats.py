@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from models.labelling.darklabel import is_darklabel, parse_fields, read_merged, read_settings
 from models.labelling.json_formats import load_json, read_coco, read_label_studio
@@ -37,21 +39,35 @@ class ReadingOptions:
 
 @contextmanager
 def unpacked(source: Path) -> Iterator[Path]:
-    """The source itself, or the folder with a zip's content while the block runs. Raises DataError."""
+    """The source itself, or the folder with a zip's content while the block runs. Raises DataError.
+
+    Of a zip with one folder at its top that folder is given, and what macOS adds is left out.
+    """
     if not source.exists():
         raise DataError(f"labels {source}: no such file or folder")
     if source.suffix.lower() != ".zip":
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="spotter-labels-") as folder:
+    with tempfile.TemporaryDirectory(prefix="spotter-labels-") as temporary:
+        # One folder deeper: class names are also looked for in the folder above, which must be the zip's own.
+        opened = Path(temporary) / "zip"
+        opened.mkdir()
         try:
             with zipfile.ZipFile(source) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+                entries = [entry for entry in archive.infolist() if not _is_of_macos(entry.filename)]
+                if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
                     raise DataError(f"labels {source}: unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB")
-                archive.extractall(folder)
-        except (zipfile.BadZipFile, RuntimeError, OSError) as error:
+                archive.extractall(opened, entries)
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError) as error:
             raise DataError(f"labels {source}: not a readable zip ({error})") from None
-        yield Path(folder)
+        while len(inside := list(opened.iterdir())) == 1 and inside[0].is_dir():
+            opened = inside[0]
+        yield opened
+
+
+def _is_of_macos(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or any(part.startswith("._") for part in parts)
 
 
 def read_labels(source: Path, options: ReadingOptions) -> Reading:

@@ -25,6 +25,8 @@ def between(keys: Sequence[Key], last: int | None = None) -> Iterator[tuple[int,
 
     After the last drawn box it stays where it is up to frame `last`, where one is given.
     """
+    if not keys:
+        return
     ordered = sorted(keys, key=lambda key: key.frame)
     for key, following in zip(ordered, [*ordered[1:], None], strict=True):
         if key.shown:

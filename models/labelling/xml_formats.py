@@ -142,5 +142,5 @@ def _parse(path: Path) -> Xml.Element:
         if b"<!ENTITY" in data or b"<!DOCTYPE" in data:  # how an XML file blows up a reader; no tool writes them
             raise DataError(f"{path}: refused, because it declares a document type or entities")
         return Xml.fromstring(data)  # noqa: S314 - entities are refused above
-    except (OSError, Xml.ParseError) as error:
+    except (OSError, Xml.ParseError, ValueError, LookupError) as error:  # the last two: encodings expat lacks
         raise DataError(f"{path}: not readable as XML ({error})") from None
