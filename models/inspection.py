@@ -14,7 +14,7 @@ import numpy as np
 from models.labelling.checks import empty_classes, usable
 from models.labelling.records import Finding, Reading
 from models.labelling.yolo import read_label_file
-from models.labels import label_path, read_layout
+from models.labels import DataError, label_path, read_layout, read_rows
 from models.likeness import hashes_of, near_pairs
 from models.progress import progress_bar
 
@@ -154,10 +154,16 @@ def _look(
         reading.report("unlabelled picture", str(path), f"no {rows_path.name}: it counts as empty")
         result.empty[split] += 1
         return
+    known = len(reading.findings)
     item = read_label_file(rows_path, path.name, labels, reading)
     boxes = usable(item.boxes, width, height, reading)
     for name in {name for name, _ in boxes} - set(labels):
         reading.report("bad row", str(rows_path), f"{name} is beyond the {len(labels)} names of the data set")
+    if all(finding.harmless for finding in reading.findings[known:]):
+        try:  # rows of other tools, which an import takes and training does not
+            read_rows(rows_path, len(labels))
+        except DataError as error:
+            reading.report("bad row", str(rows_path), str(error))
     boxes = [(name, corners) for name, corners in boxes if name in labels]
     result.empty[split] += not boxes
     scale = NETWORK_SIDE / max(width, height)

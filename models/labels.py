@@ -115,7 +115,7 @@ def pictures_at(place: Path) -> tuple[Path, ...]:
             raise DataError(f"pictures {place}: no such folder; check the data set's paths")
         return tuple(sorted(p for p in place.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES))
     try:
-        lines = place.read_text(encoding="utf-8").splitlines()
+        lines = place.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"list of pictures {place}: not readable ({error}); run `spotter model split`") from None
     return tuple(place.parent / line.strip() for line in lines if line.strip())
@@ -135,8 +135,12 @@ def read_rows(path: Path, classes: int) -> NDArray[np.float32]:
     """Rows of one label file, `[0, 5]` where there is none; raises `DataError` with the line of a mistake."""
     if not path.is_file():
         return np.zeros((0, 5), dtype=np.float32)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"labels {path}: not readable ({error}); save it as UTF-8") from None
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

@@ -185,6 +185,27 @@ def test_check_finds_leaks_mistakes_and_counts(tmp_path: Path) -> None:
     assert "not sound" in text
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"0 0.5 0.5 0.3 0.3 0.9\n",
+        b"0 0.1 0.1 0.9 0.1 0.9 0.9\n",
+        b"0 0.95 0.5 0.3 1.2\n",
+        "0 0.5 0.5 0.3 0.3\n".encode("utf-16"),
+    ],
+)
+def test_check_finds_what_split_and_train_refuse(tmp_path: Path, row: bytes) -> None:
+    folder = data_set(tmp_path / "set", {"a-1": scene(1), "b-1": scene(2)})
+    path = folder / "labels" / "a-1.txt"
+    path.write_bytes(row)
+    assert "bad row" in call("check", folder, code=1).stdout
+    with pytest.raises(DataError, match=r"a-1\.txt"):
+        call("split", folder)
+    path.write_bytes(b"\xef\xbb\xbf0 0.5 0.5 0.3 0.3\n")  # as Windows saves UTF-8
+    call("check", folder)
+    call("split", folder)
+
+
 def test_preview_draws_sheets_and_the_correlogram(tmp_path: Path) -> None:
     folder = data_set(tmp_path / "set", {f"p{i}x": scene(i) for i in range(23)})
     output = call("preview", folder, "--out", tmp_path / "preview").stdout
