@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from models.labelling.records import Labelled, Reading
+from models.labelling.turning import same_shape, turn_boxes
 from models.labels import PICTURE_SUFFIXES, DataError
 from models.pixels import Pixels, as_pixels
 from models.video import Video
@@ -89,20 +91,32 @@ def _files_of(reading: Reading, folder: PictureFolder) -> list[Found]:
             first.item.boxes.extend(item.boxes)
             continue
         used.add(path)
-        image = _read(path)
+        data = np.fromfile(path, np.uint8)
+        image = _decoded(data)
         if image is None:
             reading.report("missing picture", str(path), "not a readable picture")
             continue
         height, width = image.shape[:2]
-        if item.size not in (None, (width, height)):
-            reading.report(
-                "note", path.name, f"is {width}x{height}, but was labelled at {item.size}; boxes in pixels are scaled"
-            )
+        if item.size is not None and item.size != (width, height):
+            _fit(item, path, data, image, reading)
         found.append(Found(item, path.name, path, None, width, height))
     left = len(folder.paths) - len(used)
     if left:
         reading.report("unlabelled picture", "", f"{left} pictures have no labels and are not taken")
     return found
+
+
+def _fit(item: Labelled, path: Path, data: NDArray[np.uint8], image: Pixels, reading: Reading) -> None:
+    """Report that a picture was labelled at another size; where it was lying on its side, turn the boxes."""
+    height, width = image.shape[:2]
+    stated = item.size or (width, height)
+    sizes = f"is {width}x{height}, but was labelled at {stated[0]}x{stated[1]}"
+    if same_shape(stated, (width, height)):
+        reading.report("note", path.name, f"{sizes}; boxes in pixels are scaled")
+    elif same_shape(stated, (height, width)) and turn_boxes(item, data, image):
+        reading.report("note", path.name, f"{sizes}, lying on its side; boxes are turned as the photo is")
+    else:
+        reading.report("bad box", path.name, f"{sizes}, another shape: its boxes may not fit; give what was labelled")
 
 
 def _frames_of(reading: Reading, path: Path, every: float | None) -> list[Found]:
@@ -186,7 +200,6 @@ def _number(item: Labelled) -> int:
     return int(digits[1]) if digits else -1
 
 
-def _read(path: Path) -> Pixels | None:
-    data = np.fromfile(path, np.uint8)
+def _decoded(data: NDArray[np.uint8]) -> Pixels | None:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     return None if image is None else as_pixels(image)
