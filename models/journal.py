@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -69,11 +69,12 @@ class Journal:
         self._writer.flush()
 
 
-@contextmanager
+@contextlib.contextmanager
 def journal(folder: Path, epochs: int) -> Iterator[Journal]:
     """The diary of the run in `folder`; the bar is shown where standard error is a terminal."""
     from tensorboardX import SummaryWriter
 
+    _mend_log(folder)
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     writer = SummaryWriter(str(folder / "tensorboard"))
@@ -93,11 +94,25 @@ def line_of(epoch: Epoch) -> dict[str, Any]:
 
 
 def read_log(folder: Path) -> list[Mapping[str, Any]]:
-    """The epochs that a run has told so far."""
+    """The epochs that a run has told so far, without a last line that a full disk or a power cut left unreadable."""
     path = folder / LOG
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    epochs = [json.loads(line) for line in lines[:-1]]
+    with contextlib.suppress(ValueError):
+        epochs += [json.loads(line) for line in lines[-1:]]
+    return epochs
+
+
+def _mend_log(folder: Path) -> None:
+    """Take out a last line that is not whole, so that the next epoch gets a line of its own."""
+    path = folder / LOG
+    if not path.is_file() or path.read_bytes().endswith(b"\n"):
+        return
+    waiting = path.with_suffix(".part")
+    waiting.write_text("".join(json.dumps(line) + "\n" for line in read_log(folder)), encoding="utf-8")
+    waiting.replace(path)
 
 
 def batch_picture(images: Any, targets: Any) -> Pixels:

@@ -15,11 +15,12 @@ import yaml
 
 from models.export import export
 from models.filmed import take
+from models.journal import LOG
 from models.labels import GYM_LABELS, PICTURE_SUFFIXES, DataError, read_layout
 from models.metrics import Scores
 from models.networks import read_network
 from models.reports import evaluate_file
-from models.runs import LAST, RunSettings, run
+from models.runs import LAST, RESUME, RunSettings, refuse_earlier, run
 
 HELD_EACH = 5
 """Every fifth background is kept from training; renders over it tell how items in unseen places are found."""
@@ -52,20 +53,24 @@ class Made:
 
 
 def make(data: Path, out: Path, recipe: Recipe, told: Callable[[str], None] = lambda _: None) -> Made:
-    """Render, train and score. Raises DataError for a folder that lacks a part.
+    """Render, train and score. Raises DataError for a folder that lacks a part, TrainingError for another's `out`.
 
-    The last epoch's moving average is taken, not the one that scored best: the validation pictures choose nothing.
+    A stopped run is begun again: its renders stay, its training starts anew. The last epoch's moving average is taken,
+    not the one that scored best: the validation pictures choose nothing.
     """
     photos, start = data / "photos" / "data.yaml", data / "weights" / "yolov5n.pt"
     for part in (photos, start, data / "clips", data / "cutouts", data / "backgrounds"):
         if not part.exists():
             raise DataError(f"recipe: {part} is missing; see docs/model.md for what the folder holds")
+    filming = out / "filmed"
+    if not filming.is_dir():  # every run of this recipe has it
+        refuse_earlier(out)
     seen, unseen = _backgrounds(data / "backgrounds", out)
     renders = out / "renders"
     if recipe.renders:
         told(f"rendering {recipe.renders} pictures")
         _render(renders, recipe.seed, recipe.renders, seen)
-    filmed = take(data / "clips", out / "filmed", GYM_LABELS)
+    filmed = take(data / "clips", filming, GYM_LABELS)
     settings = RunSettings(
         _with(photos, filmed.labelled, out / "data.yaml"),
         start,
@@ -75,6 +80,8 @@ def make(data: Path, out: Path, recipe: Recipe, told: Callable[[str], None] = la
         (seen, filmed.empty),
         teacher=start,
     )
+    for left in (LOG, RESUME):
+        (out / left).unlink(missing_ok=True)
     told(f"training {recipe.epochs} epochs of {recipe.pictures} pictures")
     run(
         settings,

@@ -53,8 +53,16 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     """Train by `settings`, from the beginning; `training` are fields of `TrainSettings`.
 
     Leaves `best.pt`, `best.onnx`, `last.pt`, `resume.pt`, `settings.yaml`, `log.jsonl`, `tensorboard/` and pictures;
-    returns the best scores. The best epoch is the one with the highest mean AP50 on the validation split.
+    returns the best scores. The best epoch is the one with the highest mean AP50 on the validation split. Raises
+    `TrainingError`, and leaves `out` as it is, where an earlier run is kept there.
     """
+    refuse_earlier(settings.out)
+    for option, path in (("--weights", settings.weights), ("--teacher", settings.teacher)):
+        if path is not None and path.resolve().parent == settings.out.resolve():
+            raise TrainingError(
+                f"training: {option} {path} lies in {settings.out}, where the run would write over it; "
+                "give another --out"
+            )
     start = read_network(settings.weights)
     data_set = _read_data(settings)
     # A start that knows these labels already is continued: gently, and at full size from the first picture on.
@@ -63,9 +71,17 @@ def run(settings: RunSettings, **training: Any) -> Scores:
     plan = TrainSettings(**{"pictures": len(data_set.train), **continued, **given})
     settings.out.mkdir(parents=True, exist_ok=True)
     _write_settings(settings, plan)
-    (settings.out / LOG).write_text("", encoding="utf-8")
-    (settings.out / RESUME).unlink(missing_ok=True)
     return _train(settings, plan, data_set, start, None)
+
+
+def refuse_earlier(out: Path) -> None:
+    """Raise `TrainingError` where `out` keeps a run that was begun before; one without a whole epoch is none."""
+    log = out / LOG
+    if (out / RESUME).is_file() or (log.is_file() and log.stat().st_size):
+        raise TrainingError(
+            f"run {out}: keeps an earlier run already; go on with it by `spotter model train --resume {out}`, "
+            "or give another --out"
+        )
 
 
 def resume(out: Path) -> Scores:

@@ -66,6 +66,30 @@ def test_one_command_trains_exports_and_scores(data: Path, tmp_path: Path) -> No
     assert len(list((out / "filmed" / "empty").iterdir())) == sum(not rows for rows in listed) > 10
 
 
+def test_a_stopped_recipe_begins_its_training_again_and_another_run_is_left(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models import recipe
+    from models.training import TrainingError
+
+    def stopped(settings: recipe.RunSettings, **_: object) -> None:
+        recipe.refuse_earlier(settings.out)
+        (settings.out / "resume.pt").write_bytes(b"weights")
+        raise TrainingError("stopped")
+
+    monkeypatch.setattr(recipe, "run", stopped)
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=r"^stopped$"):
+            recipe.make(data, tmp_path / "run", recipe.Recipe(renders=0))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "resume.pt").write_bytes(b"weights")
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="keeps an earlier run"):
+            recipe.make(data, other, recipe.Recipe(renders=0))
+    assert (other / "resume.pt").is_file()
+
+
 def test_a_folder_that_lacks_a_part_is_named(data: Path, tmp_path: Path) -> None:
     from models.labels import DataError
     from models.recipe import Recipe, make

@@ -15,7 +15,7 @@ import cv2  # noqa: E402
 
 from models import runs  # noqa: E402
 from models.devices import DeviceError  # noqa: E402
-from models.journal import Journal, read_log  # noqa: E402
+from models.journal import LOG, Journal, journal, read_log  # noqa: E402
 from models.labels import DataError  # noqa: E402
 from models.networks import write_network  # noqa: E402
 from models.training import Epoch, TrainingError  # noqa: E402
@@ -74,6 +74,34 @@ def test_a_folder_without_a_run_cannot_be_taken_up(settings: runs.RunSettings, t
     (tmp_path / "bad" / "settings.yaml").write_text("run: {data: 3}\n")
     with pytest.raises(CheckpointError, match="damaged"):
         runs.resume(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("kept", [LOG, runs.RESUME])
+def test_a_folder_that_keeps_an_earlier_run_is_refused_and_left(settings: runs.RunSettings, kept: str) -> None:
+    settings.out.mkdir()
+    (settings.out / kept).write_text('{"epoch": 1}\n')
+    with pytest.raises(TrainingError, match=r"keeps an earlier run .* --resume .*run`, or give another --out"):
+        runs.run(settings, **QUICK)
+    assert [path.name for path in settings.out.iterdir()] == [kept]
+    assert (settings.out / kept).read_text() == '{"epoch": 1}\n'
+
+
+def test_weights_that_the_run_would_write_over_are_refused(settings: runs.RunSettings, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"--weights .*start\.pt lies in"):
+        runs.run(runs.RunSettings(settings.data, settings.weights, tmp_path), **QUICK)
+    teacher = tmp_path / "other" / "best.pt"
+    given = runs.RunSettings(settings.data, settings.weights, tmp_path / "other", teacher=teacher)
+    with pytest.raises(TrainingError, match=r"--teacher .*best\.pt lies in"):
+        runs.run(given, **QUICK)
+
+
+@pytest.mark.parametrize("half", [b'{"epoch": 2, "lo', b"\0\0\0", b"\xff{"])
+def test_a_last_line_that_was_not_written_whole_is_left_out(tmp_path: Path, half: bytes) -> None:
+    (tmp_path / LOG).write_bytes(b'{"epoch": 1}\n' + half)
+    assert read_log(tmp_path) == [{"epoch": 1}]
+    with journal(tmp_path, 3) as book:
+        book.tell(Epoch(2, 0.5, {}, None, False))
+    assert [line["epoch"] for line in read_log(tmp_path)] == [1, 2]
 
 
 def test_a_batch_that_memory_cannot_hold_is_refused_with_one_that_fits(
