@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -46,7 +47,9 @@ def adopt(file: Path, store: ModelStore, wanted: Adoption) -> ModelCard:
     if file.stat().st_size == 0:
         raise WeightsError(f"model {file}: an empty file; copy it again")
     with tempfile.TemporaryDirectory(prefix="spotter-import-") as folder:
-        weights = _as_onnx(file, Path(folder), wanted.size) if zipfile.is_zipfile(file) else file
+        weights = (
+            _as_onnx(file, Path(folder), wanted.size) if zipfile.is_zipfile(file) else _in_one_file(file, Path(folder))
+        )
         detector = _opened(weights, file)
         named = detector.labels
         labels = named if wanted.keep_names else catalog_names(named)
@@ -65,7 +68,7 @@ def adopt(file: Path, store: ModelStore, wanted: Adoption) -> ModelCard:
             added=now(),
         )
         scores = score(weights, wanted.data) if wanted.data else None
-        store.add(card, weights, scores, replace=wanted.replace)
+        store.add(card, weights, scores, replace=wanted.replace, try_out=lambda copy: _opened(copy, file))
     return card
 
 
@@ -96,6 +99,27 @@ def _opened(weights: Path, file: Path) -> Detector:
         cause = str(error).strip().splitlines()[0]
         raise WeightsError(f"model {file}: an ONNX model that does not run ({cause})") from None
     return detector
+
+
+def _in_one_file(file: Path, folder: Path) -> Path:
+    """An ONNX file as it is, or a copy that holds what lies in other files beside it: only one file is kept."""
+    alone = folder / "alone.onnx"
+    shutil.copyfile(file, alone)
+    try:
+        Detector(alone)
+    except WeightsError:
+        try:
+            Detector(file)
+        except WeightsError:
+            return file  # wrong in itself: whoever opens it tells of it
+    else:
+        return file
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingExtraError("taking in an ONNX model whose weights lie in a file of their own", "train")
+    import onnx
+
+    onnx.save(onnx.load(str(file)), str(alone))
+    return alone
 
 
 def _renamed(weights: Path, labels: tuple[str, ...], target: Path) -> Path:

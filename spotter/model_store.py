@@ -15,13 +15,14 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spotter.errors import SettingsError, WeightsError
+from spotter.errors import SettingsError, SpotterError, WeightsError
 from spotter.events import NAME_PATTERN, describe
 
 SHIPPED = "shipped"
@@ -105,9 +106,18 @@ class ModelStore:
             return False
 
     def add(
-        self, card: ModelCard, weights: Path, scores: dict[str, Any] | None = None, *, replace: bool = False
+        self,
+        card: ModelCard,
+        weights: Path,
+        scores: dict[str, Any] | None = None,
+        *,
+        replace: bool = False,
+        try_out: Callable[[Path], object] = lambda _: None,
     ) -> Path:
-        """Take in a detector: its file is copied. Raises SettingsError for a name that is taken or can't be one."""
+        """Take in a detector: its file is copied, and changes nothing where `try_out` raises on the copy.
+
+        Raises SettingsError for a name that is taken or can't be one.
+        """
         name = card.name
         if not re.fullmatch(NAME_PATTERN, name) or name in (SHIPPED, POINTER):
             raise SettingsError(
@@ -121,6 +131,11 @@ class ModelStore:
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(parents=True)
         shutil.copyfile(weights, making / WEIGHTS)
+        try:
+            try_out(making / WEIGHTS)
+        except SpotterError:
+            shutil.rmtree(making)
+            raise
         (making / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if scores is not None:
             (making / SCORES).write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")

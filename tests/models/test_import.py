@@ -131,6 +131,18 @@ def test_onnx_files_are_taken_and_two_models_compared(tmp_path: Path) -> None:
         call("use", "none", "--models", store)
 
 
+def test_weights_in_a_file_of_their_own_are_taken_in(tmp_path: Path) -> None:
+    loaded = onnx.load(str(SHIPPED))
+    onnx.save(loaded, str(tmp_path / "best.onnx"), save_as_external_data=True, location="best.onnx.data")
+    store = ModelStore(tmp_path / "models")
+    adopt(tmp_path / "best.onnx", store, Adoption("mine"))
+    assert Detector(store.weights("mine")).labels == GYM_LABELS
+    (tmp_path / "best.onnx.data").unlink()
+    with pytest.raises(WeightsError, match=r"best\.onnx: neither"):
+        adopt(tmp_path / "best.onnx", store, Adoption("mine", replace=True))
+    assert Detector(store.weights("mine")).labels == GYM_LABELS
+
+
 def test_what_is_no_detector_is_refused_by_what_it_holds(tmp_path: Path) -> None:
     with foreign("models.yolo.SegmentationModel", "models.yolo.Segment") as made:
         torch.save({"model": made["models.yolo.SegmentationModel"]()}, tmp_path / "seg.pt")

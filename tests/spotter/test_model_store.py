@@ -45,6 +45,17 @@ def test_a_model_is_added_used_and_rolled_back(store: ModelStore) -> None:
     assert store.scores("summer") is None
 
 
+def test_a_copy_that_cannot_be_opened_leaves_what_stands_there(store: ModelStore) -> None:
+    def refuse(copy: Path) -> None:
+        raise WeightsError(f"{copy.name} holds {copy.read_bytes()!r}")
+
+    add(store, "spring")
+    with pytest.raises(WeightsError, match=r"model\.onnx holds b'broken'"):
+        add(store, "spring", b"broken", replace=True, try_out=refuse)
+    assert store.weights("spring").read_bytes() == b"weights"
+    assert [path.name for path in store.folder.iterdir()] == ["spring"]
+
+
 def test_a_taken_name_is_refused_and_a_replaced_model_is_told(store: ModelStore) -> None:
     add(store, "spring")
     store.use("spring")
