@@ -57,7 +57,7 @@ class Part:
     wait_seconds: float = FIRST_WAIT_SECONDS
     restarts: int = 0
     hopeless: int = 0
-    """Ends with an error soon after the start."""
+    """Ends with an error soon after the start, and starts that the system refused."""
 
     was_ready: bool = False
     last_line: str = ""
@@ -113,20 +113,26 @@ class Supervisor:
             part.state = "stopped"
 
     def _start(self, part: Part, now: float) -> None:
-        part.process = subprocess.Popen(
-            list(part.command),
-            env={**os.environ, **part.environment, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is the supervisor's to pass on
-            preexec_fn=end_with_parent,
-        )
+        try:
+            log = self._log_taker(part)
+            part.process = subprocess.Popen(
+                list(part.command),
+                env={**os.environ, **part.environment, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C is the supervisor's to pass on
+                preexec_fn=end_with_parent,
+            )
+        except OSError as error:  # no memory or no process left, or an upgrade is just replacing the program
+            part.exit_code, part.last_line = None, f"error: {part.name} can't be started ({error})"
+            part.hopeless += 1
+            self._put_off(part, now)
+            return
         part.state, part.started_at = "running", now
         assert part.process.stdout is not None and part.process.stderr is not None
-        log = self._log_taker(part)
         says = self._announce if part.announces else log
         for stream, taker in ((part.process.stdout, says), (part.process.stderr, log)):
             threading.Thread(target=_drain, args=(stream, taker), daemon=True, name=f"{part.name}-output").start()
@@ -137,10 +143,13 @@ class Supervisor:
         if code is None:
             return
         part.exit_code = code
-        part.restarts += 1
         part.hopeless += code in (1, 2) and now - part.started_at < SOON_SECONDS
         if now - part.started_at > STEADY_SECONDS:
             part.wait_seconds = FIRST_WAIT_SECONDS
+        self._put_off(part, now)
+
+    def _put_off(self, part: Part, now: float) -> None:
+        part.restarts += 1
         part.state, part.restart_at = "restarting", now + part.wait_seconds
         part.wait_seconds = min(part.wait_seconds * 2, LONGEST_WAIT_SECONDS)
 

@@ -82,6 +82,33 @@ def test_waits_grow_up_to_a_bound(run: Callable[..., Supervisor]) -> None:
     assert waits[-1] == supervisor.LONGEST_WAIT_SECONDS
 
 
+def test_a_start_that_the_system_refuses_is_tried_again_and_the_others_stay(run: Callable[..., Supervisor]) -> None:
+    witness, victim = part("witness", FOR_EVER), part("victim", "raise SystemExit(3)")
+    one = run(witness, victim)
+    one.tick(1000.0)
+    assert victim.process is not None
+    victim.process.wait()
+    good, victim.command = victim.command, ["/no/such/program"]
+    one.tick(1001.0)
+    for now, wait in ((1001.5, 1.0), (1002.5, 2.0), (1004.5, 4.0)):
+        one.tick(now)
+        assert (victim.state, victim.restart_at - now) == ("restarting", wait)
+        assert "victim can't be started ([Errno 2] No such file" in victim.last_line
+        assert one.failed_to_start() is None
+    victim.command = good
+    one.tick(victim.restart_at)
+    assert (victim.state, witness.state) == ("running", "running")
+
+
+def test_a_first_start_that_the_system_refuses_twice_is_hopeless(run: Callable[..., Supervisor]) -> None:
+    missing = Part("missing", ["/no/such/program"])
+    one = run(missing)
+    one.tick(1000.0)
+    assert one.failed_to_start() is None
+    one.tick(missing.restart_at)
+    assert one.failed_to_start() is missing
+
+
 def test_a_first_start_that_fails_at_once_is_reported_with_its_words(run: Callable[..., Supervisor]) -> None:
     broken = part("broken", "import sys; print('error: no weights', file=sys.stderr); sys.exit(1)")
     one = run(broken)
