@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -135,22 +136,39 @@ def write_private(path: Path, text: str) -> None:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
+    """Whether a server could listen there now. Raises ServerError for an address that is not this machine's."""
+    try:
+        _probe(host, port)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
             return False
+        raise _not_ours(host, error) from error
     return True
 
 
 def free_port(host: str = HOST) -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nobody listens on. Raises ServerError for an address that is not this machine's."""
+    try:
+        return _probe(host, 0)
+    except OSError as error:
+        raise _not_ours(host, error) from error
+
+
+def _probe(host: str, port: int) -> int:
+    """Take a port as the dashboard does, and let it go at once; gives its number."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind((host, port))
+        taken: int = probe.getsockname()[1]
+    return taken
+
+
+def _not_ours(host: str, error: OSError) -> ServerError:
+    cause = error.strerror or str(error)
+    return ServerError(f"address {host}: this machine can't listen on it ({cause}); choose one that it has, or 0.0.0.0")
 
 
 def _usable_port(wanted: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import subprocess
 import sys
@@ -57,6 +58,23 @@ def broker_settings(embedded: servers.EmbeddedServers, password: str | None = No
         username=servers.USERNAME,
         password=SecretStr(password if password is not None else embedded.mqtt_password),
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
+def test_a_port_is_tried_in_the_family_of_its_address(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    port = servers.free_port(host)
+    assert servers.port_is_free(host, port)
+    with socket.create_server((host, port), family=family):
+        assert not servers.port_is_free(host, port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no.such.host.invalid"])
+def test_an_address_that_this_machine_lacks_is_told_as_such(host: str) -> None:
+    with pytest.raises(ServerError, match=f"address {host}: this machine can't listen on it"):
+        servers.port_is_free(host, 8000)
+    with pytest.raises(ServerError, match=f"address {host}"):
+        servers.free_port(host)
 
 
 def test_redis_refuses_a_stranger_and_answers_who_has_the_password(embedded: servers.EmbeddedServers) -> None:
