@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from spotter.database.engine import explain
 from spotter.errors import ServerError
@@ -22,7 +22,7 @@ _POSTGRESQL_LOCK = 0x5B0773B
 def upgrade(engine: Engine) -> tuple[str | None, str | None]:
     """Run the migrations that the database lacks, all or none; gives the revision before and after.
 
-    Raises ServerError when the database can't be reached, or is of a newer Spotter.
+    Raises ServerError when the database can't be reached, is damaged, or is of a newer Spotter.
     """
     try:
         with engine.connect() as connection:
@@ -42,6 +42,13 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
         ) from error
     except OperationalError as error:
         raise explain(error, engine) from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # its kinds are faults of ours; SQLite gives none for a damaged file
+            raise
+        raise ServerError(
+            f"database {engine.url.render_as_string(hide_password=True)}: damaged ({error.orig}); put a backup in its "
+            "place, or move the file away to begin anew"
+        ) from error
 
 
 def _config() -> Config:

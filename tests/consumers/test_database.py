@@ -106,6 +106,20 @@ def test_a_database_of_a_newer_spotter_is_refused_in_words(engine: Engine) -> No
         upgrade(engine)
 
 
+@pytest.mark.parametrize("whole_pages", [0, 1])
+def test_a_damaged_sqlite_file_is_told_in_one_line(tmp_path: Path, whole_pages: int) -> None:
+    path = tmp_path / "spotter.db"
+    engine = open_database(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    content = path.read_bytes()
+    whole = whole_pages * 4096
+    path.write_bytes(content[:whole] + b"x" * (len(content) - whole))
+    with pytest.raises(ServerError, match=r"spotter\.db: damaged \(.*put a backup in its place") as error:
+        upgrade(open_database(f"sqlite:///{path}"))
+    assert "\n" not in str(error.value)
+
+
 def test_db_upgrade_says_what_it_did(tmp_path: Path) -> None:
     config = tmp_path / "gym.yaml"
     config.write_text("uri: a.mp4\ndatabase: {url: 'sqlite:///here.db'}\n")
