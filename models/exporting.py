@@ -93,11 +93,33 @@ def _likely(rows: NDArray[np.float32], detector: Detector) -> NDArray[np.float32
 
 
 def engine_command(onnx: Path, engine: Path, size: int, int8: bool) -> list[str]:
-    """The call of NVIDIA's `trtexec` that builds a TensorRT engine for one to sixteen pictures at once."""
-    shapes = [f"images:{batch}x3x{size}x{size}" for batch in BATCHES]
+    """The call of NVIDIA's `trtexec` that builds a TensorRT engine for one to sixteen pictures at once.
+
+    `size` is for sides that the file leaves open. A file with a fixed batch is built for that one.
+    """
+    name, (batch, height, width) = _input_of(onnx)
+    batches = (batch,) * len(BATCHES) if batch else BATCHES
+    shapes = [f"{name}:{count}x3x{height or size}x{width or size}" for count in batches]
     command = ["trtexec", f"--onnx={onnx}", f"--saveEngine={engine}"]
-    command += [f"--{name}Shapes={shape}" for name, shape in zip(("min", "opt", "max"), shapes, strict=True)]
+    if not (batch and height and width):  # trtexec refuses shapes where none is open
+        command += [f"--{which}Shapes={shape}" for which, shape in zip(("min", "opt", "max"), shapes, strict=True)]
     return [*command, "--fp16", *(["--int8"] if int8 else [])]
+
+
+def _input_of(path: Path) -> tuple[str, tuple[int, int, int]]:
+    """Name, batch, height and width of an ONNX file's input; 0 for what it leaves open."""
+    import onnx
+
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except Exception as error:  # noqa: BLE001 - protobuf's errors share no base that is part of its API
+        raise ExportError(f"engine: {path} is not a readable ONNX file ({type(error).__name__})") from None
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [one for one in graph.input if one.name not in weights]
+    sides = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    if len(sides) != 4:
+        raise ExportError(f"engine: {path} has not one input of [batch, 3, height, width]")
+    return inputs[0].name, (sides[0], sides[2], sides[3])
 
 
 def build_engine(onnx: Path, engine: Path, size: int, int8: bool) -> bool:

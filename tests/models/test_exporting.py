@@ -148,6 +148,30 @@ def test_a_missing_trtexec_gives_the_command_and_a_present_one_is_run(
         exporting.build_engine(tmp_path / "a.onnx", tmp_path / "a.engine", SIZE, False)
 
 
+@pytest.mark.parametrize(
+    ("dims", "shapes"),
+    [
+        (("batch", 3, 320, 416), ["min", 1, "320x416"]),
+        (("batch", 3, "height", "width"), ["min", 1, "640x640"]),
+        ((2, 3, "height", "width"), ["min", 2, "640x640"]),
+        ((1, 3, 320, 320), None),
+    ],
+)
+def test_an_engine_gets_the_input_that_its_file_has(
+    dims: tuple[int | str, ...], shapes: list[object] | None, tmp_path: Path
+) -> None:
+    info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dims) for name in ("input.1", "out")]
+    node = onnx.helper.make_node("Identity", ["input.1"], ["out"])
+    path = tmp_path / "a.onnx"
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", info[:1], info[1:])), str(path))
+    told = [part for part in engine_command(path, tmp_path / "a.engine", 640, False) if "Shapes=" in part]
+    assert told[:1] == ([] if shapes is None else ["--{}Shapes=input.1:{}x3x{}".format(*shapes)])
+    assert len(told) == (3 if shapes else 0)
+    path.write_bytes(b"no model")
+    with pytest.raises(ExportError, match="not a readable ONNX file"):
+        engine_command(path, tmp_path / "a.engine", 640, False)
+
+
 def test_the_demo_has_pictures_to_compare_on() -> None:
     assert [p.shape for p in demo_pictures(2)] == [(360, 640, 3)] * 2
 
