@@ -187,12 +187,7 @@ class DeepStreamEngine:
         if not engine.is_file():
             for source in self._sources:
                 source.enter("preparing", BUILDING)
-        try:
-            graph = RunningGraph(self._core(), self._probes(), self)
-        except SpotterError as error:
-            self.graph_failed(str(error))
-            return
-        self._graph = graph
+        self._graph = graph = RunningGraph(self._core(), self._probes(), self)
         for source in self._sources:
             source.due_at = 0.0
             self._place(source, starting=True)
@@ -242,7 +237,12 @@ class DeepStreamEngine:
         """Once a second: build what is due, and anew what is silent."""
         now = time.monotonic()
         if self._restart_at is not None and now >= self._restart_at and not self._stop.is_set():
-            self._begin()
+            try:
+                self._begin()
+            except Exception as error:  # whatever it is: without another try no camera ever comes back
+                self.graph_failed(str(error) or type(error).__name__)
+                if not isinstance(error, SpotterError):
+                    raise
         self._tell_of_another_model()
         for source in list(self._sources):
             if self._playing and source.number is not None and source.silent(now):

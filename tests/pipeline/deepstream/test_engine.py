@@ -238,6 +238,25 @@ def test_a_failure_of_what_all_share_is_told_and_tried_again(
     assert running.engine.error is None
 
 
+def test_a_graph_that_could_not_be_begun_is_begun_again_whatever_the_reason(
+    run: Any, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, met = DeepStreamEngine._core, []
+
+    def full_once(self: DeepStreamEngine) -> Any:
+        if not met:
+            met.append(self)
+            raise OSError(28, "No space left on device")
+        return core(self)
+
+    monkeypatch.setattr(DeepStreamEngine, "_core", full_once)
+    monkeypatch.setattr("pipeline.deepstream.engine._RESTART_SECONDS", 0.5)
+    running = run(f"  clip: {{uri: {clip}}}")
+    until(lambda: "No space left" in (running.engine.error or ""))
+    until(lambda: looked(running, "clip") > 2)
+    assert running.engine.error is None
+
+
 def test_stopping_is_quick_and_leaves_no_thread(run: Any, clip: Path) -> None:
     running = run(f"  clip: {{uri: {clip}}}")
     until(lambda: looked(running, "clip") > 2)
