@@ -168,7 +168,8 @@ def _probe(host: str, port: int) -> int:
 
 def _not_ours(host: str, error: OSError) -> ServerError:
     cause = error.strerror or str(error)
-    return ServerError(f"address {host}: this machine can't listen on it ({cause}); choose one that it has, or 0.0.0.0")
+    mend = "name one that it has, or 0.0.0.0, as `dashboard.host`"
+    return ServerError(f"address {host}: this machine can't listen on it ({cause}); {mend}")
 
 
 def _usable_port(wanted: int) -> int:
