@@ -121,6 +121,8 @@ def _train(
     if state is not None:
         trainer.restore(state)
     best = _best_so_far(settings.out)
+    if best is None and state is not None and (settings.out / BEST).is_file():  # its line in the log was lost
+        best = evaluate_network(read_network(settings.out / BEST), data_set.val, plan.size)
     with journal(settings.out, plan.epochs) as book:
         best = _epochs(trainer, book, settings, data_set, plan, best)
     if best is None:

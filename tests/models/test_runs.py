@@ -104,6 +104,15 @@ def test_a_last_line_that_was_not_written_whole_is_left_out(tmp_path: Path, half
     assert [line["epoch"] for line in read_log(tmp_path)] == [1, 2]
 
 
+def test_a_run_ends_well_though_the_line_of_its_best_epoch_was_cut_off(settings: runs.RunSettings) -> None:
+    scores = runs.run(settings, **{**QUICK, "epochs": 1})
+    log = settings.out / LOG
+    log.write_bytes(log.read_bytes()[:20])
+    (settings.out / "best.onnx").unlink()
+    assert runs.resume(settings.out).map50 == pytest.approx(scores.map50)
+    assert (settings.out / "best.onnx").is_file()
+
+
 def test_a_batch_that_memory_cannot_hold_is_refused_with_one_that_fits(
     settings: runs.RunSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
