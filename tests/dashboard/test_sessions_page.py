@@ -38,7 +38,7 @@ def rows_of(answer: str) -> list[dict[str, str]]:
 def test_an_empty_gym_says_what_to_do_next(signed_in: FlaskClient) -> None:
     page = signed_in.get("/sessions").text
     assert "No session yet" in page
-    assert "gym.yaml" in page
+    assert "Layout</strong> as a zone" in page
     assert "<table" not in page
 
 
