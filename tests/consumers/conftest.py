@@ -11,6 +11,8 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the [server] extra")
 pytest.importorskip("redis", reason="needs the [server] extra")
 
+import redis
+
 from spotter.settings import Settings, loads
 
 from .servers import Postgresql, Server, mosquitto, redis_server
@@ -49,6 +51,13 @@ def redis_process(tmp_path: Path) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def store(redis_process: Server) -> Iterator[redis.Redis]:
+    client = redis.Redis(host="127.0.0.1", port=redis_process.port)
+    yield client
+    client.close()
 
 
 @pytest.fixture

@@ -39,13 +39,6 @@ def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
 
 
 @pytest.fixture
-def store(redis_process: Server) -> Iterator[redis.Redis]:
-    client = redis.Redis(host="127.0.0.1", port=redis_process.port)
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def config(tmp_path: Path, broker: Server, redis_process: Server) -> Path:
     path = tmp_path / "gym.yaml"
     path.write_text(

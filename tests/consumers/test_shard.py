@@ -20,17 +20,9 @@ from spotter.events import Scene
 from spotter.settings import Settings
 
 from .scenes import scene
-from .servers import Server
 
 LIMIT = 10
 CAMERAS = "abcde"
-
-
-@pytest.fixture
-def store(redis_process: Server) -> Iterator[redis.Redis]:
-    client = redis.Redis(host="127.0.0.1", port=redis_process.port)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -217,6 +217,16 @@ def test_each_site_has_the_days_of_its_own_clocks(gym: Gym, signed_in: FlaskClie
     assert seconds(signed_in, f"?from={today}&to={today}")["uptown"] == 0
 
 
+def test_a_unit_without_figures_in_the_period_has_its_page(gym: Gym, signed_in: FlaskClient) -> None:
+    station = {"kind": "station", "equipment": "treadmill", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    layouts.add(gym.engine, gym.site, {"cameras": {"a": {"treadmill-1": station}}, "rules": {}}, "settings")
+    gym.session("treadmill", at(2, 12), 10, unit="treadmill-1")
+    page = signed_in.get("/equipment/treadmill?unit=treadmill-1&period=today")
+    assert page.status_code == 200
+    assert "Not used in this time." in page.text
+    assert signed_in.get("/equipment/treadmill?unit=treadmill-9").status_code == 404
+
+
 @pytest.mark.parametrize("period", ["today", "7d", "30d", "90d", "365d"])
 def test_every_period_has_an_empty_state(signed_in: FlaskClient, period: str) -> None:
     page = signed_in.get(f"/equipment?period={period}")

@@ -200,3 +200,12 @@ def test_too_many_photos_are_taken_in_before_it_is_said(gym: Gym, signed_in: Fla
         assert answer.status_code == 413
         assert "too much at once" in answer.text
         assert body.tell() == 61_000_000
+
+
+def test_a_set_that_does_not_name_its_classes_says_so(gym: Gym, signed_in: FlaskClient) -> None:
+    kept = sets.create(gym.settings.data / "labelling", "kit", LABELS)
+    name = kept.add(photo(), "a.jpg")
+    (kept.folder / "data.yaml").unlink()
+    answer = signed_in.get(f"/labels/kit/{name}")
+    assert answer.status_code == 422
+    assert "does not name the classes" in answer.text
