@@ -43,6 +43,9 @@ def test_an_entry_says_all_that_a_card_needs_in_both_languages(entry: catalog.En
         ("아령", "dumbbell"),
         (" MED BALL ", "med_ball"),
         ("yoga block", "yoga_block"),
+        ("Dumbell", "dumbbell"),
+        ("kettleball", "kettlebell"),
+        ("human", "person"),
     ],
 )
 def test_people_find_things_by_the_names_they_use(text: str, label: str) -> None:
@@ -57,6 +60,9 @@ def test_no_name_means_two_things() -> None:
         for card in (entry.en, entry.ko):
             for name in {card.name, card.plural, *card.aliases}:
                 assert known.setdefault(name.casefold(), entry.label) == entry.label
+                found = catalog.load().find(name)
+                assert found is not None
+                assert found.label == entry.label
 
 
 def test_an_unknown_label_is_still_readable() -> None:
