@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.labelling.darklabel import read_settings
+from models.labelling.darklabel_settings import read_settings
 from models.labelling.formats import ReadingOptions, read_labels, unpacked
 from models.labelling.importing import Imported, import_labels, labels_of
 from models.labelling.names import Names, own_label
@@ -124,10 +124,10 @@ def test_darklabel_settings_are_read_as_opencv_writes_them(tmp_path: Path) -> No
     path = tmp_path / "darklabel.yml"
     path.write_text(DARKLABEL)
     read = read_settings(path)
-    assert read.classes()[0] == "YogaBlock"  # the yolo format's own list, not the default
-    assert read.classes("coco_classes") == ("person", "bicycle")
+    assert read.class_list()[1][0] == "YogaBlock"  # the yolo format's own list, not the default
+    assert read.class_list("coco_classes") == ("coco_classes", ("person", "bicycle"))
     with pytest.raises(DataError, match=r"no class list 'mine' .it has my_classes1, coco_classes"):
-        read.classes("mine")
+        read.class_list("mine")
 
 
 def test_merged_labels_of_a_video_become_its_frames(tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_hostile_and_empty_sources_are_one_clear_line(tmp_path: Path) -> None:
     numbers = tmp_path / "numbers"
     numbers.mkdir()
     (numbers / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
-    for path, message in ((bomb, "declares a document type"), (empty, "no label files"), (broken, "not a readable zip"),
+    for path, message in ((bomb, "declares entities"), (empty, "no label files"), (broken, "not a readable zip"),
                           (numbers, "give --classes"), (tmp_path / "none", "no such file")):  # fmt: skip
         with pytest.raises(DataError, match=message), unpacked(path) as opened:
             read_labels(opened, ReadingOptions())
