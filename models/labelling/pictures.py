@@ -78,7 +78,7 @@ def _files_of(reading: Reading, folder: PictureFolder) -> list[Found]:
     found: list[Found] = []
     used: set[Path] = set()
     for item in reading.items:
-        path = folder.find(item.picture)
+        path = folder.find(item.picture) or (folder.find(item.other) if item.other else None)
         if path is None:
             kind = "picture" if isinstance(item.picture, str) else "picture number"
             reading.report(

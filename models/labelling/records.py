@@ -42,8 +42,8 @@ class Labelled:
     """Width and height in pixels, where the source states them."""
     video: str | None = None
     """The video's file name or path, where the source states it and `picture` is a frame's number."""
-    complete: bool = True
-    """Whether a picture without boxes was looked at and is empty."""
+    other: str | None = None
+    """Name to look under where nothing is called `picture`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -20,7 +20,8 @@ def read_voc(files: Iterable[Path]) -> Reading:
         if root.tag != "annotation":
             reading.report("bad row", str(path), f"its top is <{root.tag}>, not <annotation>")
             continue
-        item = Labelled(root.findtext("filename") or path.stem, size=_size(root.find("size")))
+        # Who renames a picture with its file leaves the old name in it.
+        item = Labelled(root.findtext("filename") or path.stem, size=_size(root.find("size")), other=path.stem)
         if not Path(str(item.picture)).suffix:
             item.picture = path.stem  # DarkLabel leaves the file name empty for frames of a video
         for number, node in enumerate(root.iter("object"), 1):
@@ -38,8 +39,8 @@ def read_voc(files: Iterable[Path]) -> Reading:
 def read_cvat(path: Path) -> Reading:
     """CVAT XML 1.1: `image` with `box` children, or `track` with a box for each frame.
 
-    A turned box (`rotation`, degrees clockwise about its centre) gives the upright box around it. Other shapes are
-    reported; of polygons the bounding box is taken.
+    A turned box (`rotation`, degrees clockwise about its centre) gives the upright box around it. Of polygons, masks
+    and ellipses the bounding box is taken; other shapes are reported.
     """
     root = _parse(path)
     if root.tag != "annotations":
@@ -47,9 +48,11 @@ def read_cvat(path: Path) -> Reading:
     labels = root.findall("./meta//labels/label/name")
     classes = tuple(dict.fromkeys((node.text or "").strip() for node in labels if (node.text or "").strip()))
     reading = Reading("cvat", classes=classes)
+    videos = _videos(root)
     for image in root.iter("image"):
         name = image.get("name") or str(image.get("id"))
-        item = Labelled(name, size=_whole(image.get("width"), image.get("height")))
+        size = _whole(image.get("width"), image.get("height"))
+        item = Labelled(name, size=size, video=videos.get(image.get("task_id")))
         for number, shape in enumerate(image, 1):
             place = f"{path.name}, {name}, shape {number}"
             if shape.tag == "tag":
@@ -60,16 +63,24 @@ def read_cvat(path: Path) -> Reading:
             else:
                 item.boxes.append(Box(str(shape.get("label")), corners, relative=False, place=place))
         reading.items.append(item)
-    _read_tracks(root, path, reading)
+    _read_tracks(root, path, reading, videos)
     return reading
 
 
-def _read_tracks(root: Xml.Element, path: Path, reading: Reading) -> None:
-    node = root.find("./meta//original_size")
-    size = None if node is None else _whole(node.findtext("width"), node.findtext("height"))
-    frames: dict[int, Labelled] = {}
+def _videos(root: Xml.Element) -> dict[str | None, str]:
+    """The source of each task of a project, by its id, told apart where two are called the same."""
+    tasks = {task.findtext("id"): task.findtext("source") or task.findtext("name") for task in root.iter("task")}
+    return {number: f"{number}/{name}" for number, name in tasks.items() if number and name}
+
+
+def _read_tracks(root: Xml.Element, path: Path, reading: Reading, videos: Mapping[str | None, str]) -> None:
+    sizes = {task.findtext("id"): _size(task.find("original_size")) for task in root.iter("task")}
+    only = _size(root.find("./meta//original_size"))
+    frames: dict[tuple[str, int], Labelled] = {}
     for track in root.iter("track"):
         label, place = track.get("label") or "", f"{path.name}, track {track.get('id')}"
+        task = track.get("task_id")
+        video, size = videos.get(task), sizes.get(task, only)
         keys = []
         for shape in track:
             corners = _shape(shape)
@@ -78,9 +89,9 @@ def _read_tracks(root: Xml.Element, path: Path, reading: Reading) -> None:
                 continue
             keys.append(Key(int(shape.get("frame", "0")), corners, shown=shape.get("outside", "0") != "1"))
         for frame, corners in between(keys):
-            item = frames.setdefault(frame, Labelled(frame, size=size))
+            item = frames.setdefault((video or "", frame), Labelled(frame, size=size, video=video))
             item.boxes.append(Box(label, corners, relative=False, place=f"{place}, frame {frame}"))
-    reading.items.extend(frames[frame] for frame in sorted(frames))
+    reading.items.extend(frames[key] for key in sorted(frames))
 
 
 def turned(corners: Corners, degrees: float, pivot: tuple[float, float]) -> Corners:
@@ -104,6 +115,15 @@ def _shape(node: Xml.Element) -> Corners | None:
         if node.tag == "box":
             x1, y1, x2, y2 = (float(node.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
             return turned((x1, y1, x2, y2), float(node.get("rotation", "0")), ((x1 + x2) / 2, (y1 + y2) / 2))
+        if node.tag == "mask":
+            x, y, w, h = (float(node.attrib[key]) for key in ("left", "top", "width", "height"))
+            return x, y, x + w, y + h
+        if node.tag == "ellipse":
+            x, y, rx, ry = (float(node.attrib[key]) for key in ("cx", "cy", "rx", "ry"))
+            angle = math.radians(float(node.get("rotation", "0")))
+            half = math.hypot(rx * math.cos(angle), ry * math.sin(angle))
+            high = math.hypot(rx * math.sin(angle), ry * math.cos(angle))
+            return x - half, y - high, x + half, y + high
         if node.tag == "polygon":
             points = [tuple(float(v) for v in pair.split(",")) for pair in node.attrib["points"].split(";")]
             xs, ys = [p[0] for p in points], [p[1] for p in points]
@@ -139,8 +159,9 @@ def _parse(path: Path) -> Xml.Element:
     """The root of an XML file; raises DataError where it is unreadable or declares entities."""
     try:
         data = path.read_bytes()
-        if b"<!ENTITY" in data or b"<!DOCTYPE" in data:  # how an XML file blows up a reader; no tool writes them
-            raise DataError(f"{path}: refused, because it declares a document type or entities")
+        # How an XML file blows up a reader; no tool writes them. Without zeros UTF-16 reads the same.
+        if b"<!ENTITY" in data.replace(b"\0", b""):
+            raise DataError(f"{path}: refused, because it declares entities")
         return Xml.fromstring(data)  # noqa: S314 - entities are refused above
     except (OSError, Xml.ParseError, ValueError, LookupError) as error:  # the last two: encodings expat lacks
         raise DataError(f"{path}: not readable as XML ({error})") from None

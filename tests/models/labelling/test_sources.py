@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from models.labelling.formats import ReadingOptions, read_labels, unpacked
+from models.labelling.pictures import locate
+from models.labelling.records import Reading
 from models.labels import DataError
 
 ROW = "0 0.5 0.5 0.1 0.1\n"
@@ -61,3 +67,101 @@ def test_an_encoding_that_the_reader_lacks_is_refused(tmp_path: Path) -> None:
         path.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?><annotations>덤벨</annotations>'.encode("euc-kr"))
         with pytest.raises(DataError, match="not readable as XML"):
             read_labels(path, ReadingOptions("cvat"))
+
+
+def named(reading: Reading) -> list[str]:
+    return [box.name for item in reading.items for box in item.boxes]
+
+
+BOX = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0}
+SHAPE = {**BOX, "rectanglelabels": ["sled"]}
+TASK = {"image": "/data/upload/1/a.jpg"}
+
+
+def drawn(kind: str, value: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": kind, "value": value, **more}
+
+
+@pytest.mark.parametrize(
+    ("results", "lost"),
+    [
+        ([drawn("rectangle", BOX, id="1"), drawn("labels", {**BOX, "labels": ["sled"]}, id="1")], 0),
+        ([drawn("rectangle", BOX, id="1"), drawn("labels", {"labels": ["sled"]}, id="1")], 0),
+        ([drawn("rectanglelabels", SHAPE, id="1"), drawn("textarea", {**BOX, "text": ["old"]}, id="1")], 0),
+        ([{"type": "relation", "from_id": "a"}, drawn("rating", {"rating": 3}), drawn("rectanglelabels", SHAPE)], 0),
+        ([drawn("rectangle", BOX, id="2"), drawn("rectanglelabels", SHAPE, id="1")], 1),
+        ([drawn("polygonlabels", {"points": []}, id="2"), drawn("rectanglelabels", SHAPE, id="1")], 1),
+    ],
+)
+def test_label_studio_results_that_belong_together(tmp_path: Path, results: list[dict[str, Any]], lost: int) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([{"data": {"title": "one", **TASK}, "annotations": [{"result": results}]}]))
+    reading = read_labels(path, ReadingOptions())
+    assert named(reading) == ["sled"]
+    assert [f.kind for f in reading.findings] == ["left out"] * lost
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {**TASK, "tag": [SHAPE], "annotator": 1},
+        {"annotator": "me@example.com", **TASK, "bbox": [BOX], "label": [{**BOX, "labels": ["sled"]}]},
+        {"video": "/x/a.mp4", "box": [{"sequence": [{**BOX, "frame": 1}], "labels": ["sled"]}]},
+    ],
+)
+def test_label_studio_min_under_any_controls_name(tmp_path: Path, task: dict[str, Any]) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([task]))
+    reading = read_labels(path, ReadingOptions())
+    assert (named(reading), reading.findings) == (["sled"], [])
+
+
+def test_a_suggestion_for_label_studio_is_known_as_such(tmp_path: Path) -> None:
+    (tmp_path / "setup.xml").write_text("<View></View>")
+    (tmp_path / "x.json").write_text(json.dumps([{"data": TASK, "annotations": [{"result": []}]}]))
+    assert read_labels(tmp_path, ReadingOptions()).form == "label-studio"
+
+
+def test_the_outline_of_coco_gives_a_box(tmp_path: Path) -> None:
+    outline = {"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 50, 2, 50, 60]]}
+    images, categories = [{"id": 1, "file_name": "a.jpg"}], [{"id": 1, "name": "sled"}]
+    content = {"images": images, "categories": categories, "annotations": [outline]}
+    (tmp_path / "README.dataset.txt").write_text("Roboflow's\n")
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    (item,) = read_labels(tmp_path, ReadingOptions()).items
+    assert item.boxes[0].corners == (1, 2, 50, 60)
+
+
+def test_masks_and_ellipses_of_cvat_give_boxes(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    path.write_text(
+        '<annotations><image name="a.jpg"><mask label="sled" left="1" top="2" width="5" height="6"/>'
+        '<ellipse label="sled" cx="100" cy="50" rx="20" ry="10" rotation="90"/></image></annotations>'
+    )
+    (item,) = read_labels(path, ReadingOptions()).items
+    assert item.boxes[0].corners == (1, 2, 6, 8)
+    assert item.boxes[1].corners == pytest.approx((90, 30, 110, 70))
+
+
+def test_a_renamed_picture_of_voc_is_found_by_its_files_name(tmp_path: Path) -> None:
+    content = "<!DOCTYPE annotation>\n<annotation><filename>old.jpg</filename></annotation>"
+    (tmp_path / "new.xml").write_text(content)
+    cv2.imwrite(str(tmp_path / "new.jpg"), np.zeros((8, 8, 3), np.uint8))
+    assert [one.name for one in locate(read_labels(tmp_path, ReadingOptions()), tmp_path)] == ["new.jpg"]
+
+
+def test_what_the_labels_page_gives_is_read_without_proposals(tmp_path: Path) -> None:
+    files = {"data.yaml": "names: [sled]\n", "labelled.txt": "images/a.jpg\n", "images/a.jpg": b"",
+             "labels/a.txt": ROW, "proposals/b.txt": ROW, "proposals/classes.txt": "sled\n"}  # fmt: skip
+    with unpacked(zipped(tmp_path / "z.zip", files)) as opened:
+        reading = read_labels(opened, ReadingOptions())
+    assert [item.picture for item in reading.items] == ["labels/a"]
+    assert not reading.findings
+
+
+def test_roboflows_darknet_folder_names_its_classes(tmp_path: Path) -> None:
+    for name in ("train", "valid"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "_darknet.labels").write_text("sled\n")
+        (tmp_path / name / "a.txt").write_text(ROW)
+    assert named(read_labels(tmp_path, ReadingOptions())) == ["sled", "sled"]

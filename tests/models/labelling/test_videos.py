@@ -65,3 +65,14 @@ def test_a_task_without_any_text_does_not_end_the_import(tmp_path: Path) -> None
     reading = export(tmp_path / "e.json", {"data": {"number": 3}, "annotations": []}, task("/up/a.mp4", "person"))
     assert len(reading.items) == 2
     assert [f.kind for f in reading.findings] == ["bad row"]
+
+
+def test_tracks_of_a_cvat_project_stay_with_their_video(tmp_path: Path, clip: Path) -> None:
+    path = tmp_path / "project.xml"
+    tasks = "".join(f"<task><id>{n}</id><source>{v}.mp4</source></task>" for n, v in ((1, "b"), (2, "a")))
+    box = '<box frame="0" outside="0" xtl="1" ytl="1" xbr="30" ybr="30"/>'
+    tracks = "".join(f'<track id="{n}" label="{n}" task_id="{n}">{box}</track>' for n in (1, 2))
+    path.write_text(f"<annotations><meta><project><tasks>{tasks}</tasks></project></meta>{tracks}</annotations>")
+    reading = read_labels(path, ReadingOptions())
+    assert [[box.name for box in one.item.boxes] for one in locate(reading, clip)] == [["2"]]
+    assert [f.kind for f in reading.findings] == ["left out"]
