@@ -77,7 +77,9 @@ def read_layout(path: Path) -> Layout:
     if not labels:
         raise DataError(f"data set {path}: `names` is empty; list the classes in the order of their numbers")
     root = path.parent / str(content.get("path", "."))
-    places = {split: tuple(root / place for place in _listed(content.get(split))) for split in ("train", "val", "test")}
+    places = {
+        split: tuple(_place(root, place) for place in _listed(content.get(split))) for split in ("train", "val", "test")
+    }
     test = places.pop("test")
     known = ("path", "train", "val", "test", "names")
     return Layout(labels, places, test, {str(k): v for k, v in content.items() if k not in known})
@@ -161,6 +163,12 @@ def count_boxes(samples: Sequence[Sample], classes: int) -> NDArray[np.int64]:
     if not samples:
         return np.zeros(classes, dtype=np.int64)
     return np.bincount(np.concatenate([s.rows[:, 0] for s in samples]).astype(np.int64), minlength=classes)
+
+
+def _place(root: Path, place: str) -> Path:
+    """A folder or list. Roboflow writes `../train/images` for what lies below the file, and YOLOv5 takes it so."""
+    path, below = root / place, root / place.removeprefix("../")
+    return below if not path.exists() and below.exists() else path
 
 
 def _listed(places: object) -> list[str]:

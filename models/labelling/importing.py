@@ -11,13 +11,14 @@ from pathlib import Path
 import cv2
 import yaml
 
+from models.labelling.adding import Room, room_in
 from models.labelling.checks import empty_classes, usable
 from models.labelling.formats import ReadingOptions, read_labels, unpacked
 from models.labelling.names import Names
 from models.labelling.pictures import Found, locate, read_frames
 from models.labelling.places import same_file, targets
 from models.labelling.records import Box, Corners, Finding, Reading
-from models.labels import DataError
+from models.labels import DataError, label_path
 from models.progress import progress_bar
 from spotter.class_names import class_names
 
@@ -57,10 +58,11 @@ def import_labels(
     `pictures` is a folder or the video that was labelled; left out: where the labels are. Raises DataError where
     nothing can be read.
     """
+    room = None if out is None else room_in(out)
     with unpacked(source) as opened:
         reading = read_labels(opened, options)
         place = pictures or _pictures_beside(opened)
-        found = locate(reading, place, every)
+        found = _without_test(locate(reading, place, every), place, reading)
         done = Imported(reading.form)
         ready = [(one, usable(_scaled(one), one.width, one.height, reading)) for one in found]
         used = Counter(name for _, boxes in ready for name, _ in boxes)
@@ -71,9 +73,11 @@ def import_labels(
         empty_classes(reading, used)
         for name, label in names.unknown.items():
             reading.report("unknown class", name, f"not in the catalogue; kept as {label!r}")
+        for name in names.unused:
+            reading.report("note", name, "given with --map, but the labels have no such name")
         done.pictures = len(ready)
-        if out is not None and ready:
-            _write(ready, out, names, reading, place)
+        if out is not None and room is not None and ready:
+            _write(ready, out, room, names, reading, place)
     done.findings, done.labels = reading.findings, tuple(names.labels)
     return done
 
@@ -112,6 +116,20 @@ def _pictures_beside(opened: Path) -> Path:
     return opened if opened.is_dir() else opened.parent
 
 
+def _without_test(found: list[Found], place: Path, reading: Reading) -> list[Found]:
+    """What is not of the source's own test split: its pictures must stay out of training."""
+    tests = [
+        base / "test"
+        for base in (place, place / "images")
+        if (base / "test").is_dir() and any((base / name).is_dir() for name in ("train", "valid", "val"))
+    ]
+    kept = [one for one in found if one.path is None or not any(one.path.is_relative_to(test) for test in tests)]
+    if len(kept) < len(found):
+        text = f"{len(found) - len(kept)} pictures of the test split are left out, so that none trains"
+        reading.report("note", "test", f"{text}; import that folder alone into a data set of its own")
+    return kept
+
+
 def _scaled(one: Found) -> list[Box]:
     """The boxes at the picture's real size, where they were drawn on a smaller or larger copy."""
     size = one.item.size
@@ -129,10 +147,14 @@ def _times(c: Corners, sx: float, sy: float) -> Corners:
 
 
 def _write(
-    ready: list[tuple[Found, list[tuple[str, Corners]]]], out: Path, names: Names, reading: Reading, place: Path
+    ready: list[tuple[Found, list[tuple[str, Corners]]]],
+    out: Path,
+    room: Room,
+    names: Names,
+    reading: Reading,
+    place: Path,
 ) -> None:
-    images = out / "images"
-    images.mkdir(parents=True, exist_ok=True)
+    room.images.mkdir(parents=True, exist_ok=True)
     drawn = {one.path: boxes for one, boxes in ready if one.path is not None}
     by_frame = {one.frame: boxes for one, boxes in ready if one.frame is not None}
     with (
@@ -143,13 +165,12 @@ def _write(
             frame = Path(folder) / f"{place.stem}-{number:06d}.jpg"
             cv2.imwrite(str(frame), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             drawn[frame] = by_frame[number]
-        for path, target in targets(images, list(drawn), reading).items():
+        goals = targets(room.images, list(drawn), reading)
+        for path, target in goals.items():
             if not same_file(path, target):
                 shutil.copy2(path, target)
             boxes = [(names.number(name), corners) for name, corners in drawn[path]]
-            write_rows(out / "labels" / f"{target.stem}.txt", boxes)
+            write_rows(label_path(target), boxes)
             advance()
-    # One split until `spotter model split` makes two; what it made before is out of date now.
-    for old in ("train.txt", "val.txt"):
-        (out / old).unlink(missing_ok=True)
-    write_data_yaml(out, names.labels, train="images")
+    room.settle(goals.values())
+    write_data_yaml(out, names.labels, **room.keys)

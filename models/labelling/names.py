@@ -18,23 +18,45 @@ class Names:
     def __init__(self, catalog: Catalog, *, given: Mapping[str, str] | None = None, start: Sequence[str] = ()) -> None:
         """`given` maps names before the catalogue is asked; `start` are the labels of a data set to be added to."""
         self.labels: list[str] = list(start or GYM_LABELS)
+        self._start = frozenset(self.labels)
         self.unknown: dict[str, str] = {}
         """Names that the catalogue lacks, and the label each was kept as."""
         self._catalog = catalog
         self._given = {_squash(name): label for name, label in (given or {}).items()}
+        self._named: set[str] = set()
+        self._pairs = dict(given or {})
 
     def label(self, name: str) -> str:
         """The label for `name`: as given, as the catalogue knows it by name or alias, or its own, made safe."""
-        label = self._given.get(_squash(name))
-        if label is None:
-            entry = self._catalog.find(name)
-            if entry is not None:
-                label = entry.label
-            else:
-                label = self.unknown[name] = self._own(name)
+        given = self._given.get(_squash(name))
+        self._named.add(_squash(name))
+        entry = self._catalog.find(given or name)
+        if entry is not None:
+            label = self._known_as(entry.label)
+        elif given is not None:
+            label = self._known_as(own_label(given))
+            if label not in self._start:
+                self.unknown[name] = label
+        else:
+            label = self.unknown[name] = self._known_as(self._own(name))
         if label not in self.labels:
             self.labels.append(label)
         return label
+
+    @property
+    def unused(self) -> list[str]:
+        """Names that were given a label and that no label file has."""
+        return [name for name in self._pairs if _squash(name) not in self._named]
+
+    def _known_as(self, label: str) -> str:
+        """What the data set calls `label`: it may hold `Kettlebell` from elsewhere."""
+        if label in self.labels:
+            return label
+        return next((own for own in self.labels if self._meaning(own) == label), label)
+
+    def _meaning(self, own: str) -> str:
+        entry = self._catalog.find(own)
+        return entry.label if entry else own_label(own)
 
     def _own(self, name: str) -> str:
         """A label for an unknown name that no other unknown name has."""

@@ -41,3 +41,15 @@ def test_an_empty_line_among_class_names_keeps_its_number(tmp_path: Path) -> Non
     path.write_bytes("덤벨\n".encode("cp949"))
     with pytest.raises(DataError, match="save it as UTF-8"):
         read_names(path)
+
+
+def test_given_labels_go_through_the_catalogue() -> None:
+    names = Names(load(), given={"ball": "Medicine Ball", "rope": "Battle Rope", "kettlebel": "dumbbell"})
+    assert [names.label(name) for name in ("Ball", "rope", "kettlebell")] == ["med_ball", "battle_rope", "kettlebell"]
+    assert (names.unknown, names.unused) == ({"rope": "battle_rope"}, ["kettlebel"])
+
+
+def test_a_data_set_keeps_its_own_names() -> None:
+    names = Names(load(), start=["Kettlebell", "BattleRope"])
+    assert [names.label(name) for name in ("kettlebell", "battle rope", "sled")] == ["Kettlebell", "BattleRope", "sled"]
+    assert names.labels == ["Kettlebell", "BattleRope", "sled"]

@@ -7,7 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from models.commands.dataset import split
 from models.frames import FrameSettings, take_frames
 from models.labelling.formats import ReadingOptions
 from models.labelling.importing import Imported, import_labels
@@ -118,3 +121,82 @@ def test_a_clip_is_known_under_the_names_that_tools_give(one: str, other: str) -
 )
 def test_clips_of_their_own_are_not_joined(one: str, other: str) -> None:
     assert clip_of(Path("set") / one) != clip_of(Path("set") / other)
+
+
+def existing(out: Path, data: str, *pictures: str) -> Path:
+    out.mkdir(exist_ok=True)
+    for number, name in enumerate(pictures):
+        picture(out / name, 50 + number)
+    (out / "data.yaml").write_text(f"{data}names: [person, kettlebell]\n")
+    return out
+
+
+def divided(out: Path) -> set[str]:
+    """The pictures that a split shares out."""
+    done = CliRunner().invoke(split, [str(out)])
+    assert done.exit_code == 0, done.output
+    return {Path(line).name for name in ("train", "val") for line in (out / f"{name}.txt").read_text().split()}
+
+
+ROBOFLOW = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nroboflow: {version: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "folder"),
+    [
+        ("train: images\nval: images\ntest: images/test\nnc: 2\n", "images"),
+        ("train: images/train\nval: images/val\ntest: images/test\n", "images/train"),
+        (ROBOFLOW, "train/images"),
+    ],
+)
+def test_an_import_keeps_what_a_data_set_says(tmp_path: Path, data: str, folder: str) -> None:
+    content = yaml.safe_load(data)
+    places = [str(content[key]).removeprefix("../") for key in ("train", "val", "test")]
+    out = existing(tmp_path / "set", data, *(f"{place}/{key}x.jpg" for place, key in zip(places, "abc", strict=True)))
+    bring(labelled(tmp_path / "new", "new.jpg", 9), out)
+    written = yaml.safe_load((out / "data.yaml").read_text())
+    assert {key: written[key] for key in content} == content
+    assert (out / folder / "new.jpg").is_file()
+    assert (out / folder.replace("images", "labels") / "new.txt").is_file()
+    assert divided(out) == {"ax.jpg", "bx.jpg", "new.jpg"}
+
+
+def test_an_import_after_a_split_joins_both_sides_again(tmp_path: Path) -> None:
+    pictures = ("images/a.jpg", "images/b.jpg", "images/test/c.jpg")
+    out = existing(tmp_path / "set", "train: images\ntest: images/test\n", *pictures)
+    divided(out)
+    bring(labelled(tmp_path / "new", "new.jpg", 9), out)
+    written = yaml.safe_load((out / "data.yaml").read_text())
+    assert (written["train"], written.get("val"), written["test"]) == ("images", None, "images/test")
+    assert divided(out) == {"a.jpg", "b.jpg", "new.jpg"}
+
+
+def test_an_import_into_a_set_of_the_labels_page_is_listed(tmp_path: Path) -> None:
+    out = existing(tmp_path / "set", "train: labelled.txt\nval: labelled.txt\n", "images/a.jpg", "images/b.jpg")
+    (out / "labelled.txt").write_text("images/a.jpg\n")
+    for number in range(2):
+        bring(labelled(tmp_path / f"new{number}", f"n{number}x.jpg", 9 + number), out)
+        written = yaml.safe_load((out / "data.yaml").read_text())
+        assert (written["train"], written["val"]) == ("labelled.txt", "labelled.txt")
+        assert divided(out) == {"a.jpg", *(f"n{done}x.jpg" for done in range(number + 1))}
+
+
+@pytest.mark.parametrize("data", ["train: [a, b]\n", "train: list.txt\n", "path: ../elsewhere\ntrain: images\n"])
+def test_a_data_set_that_has_no_one_place_is_refused(tmp_path: Path, data: str) -> None:
+    out = existing(tmp_path / "set", data)
+    before = (out / "data.yaml").read_text()
+    with pytest.raises(DataError, match="another --out"):
+        bring(labelled(tmp_path / "new", "new.jpg", 9), out)
+    assert (out / "data.yaml").read_text() == before
+
+
+def test_a_sources_test_split_stays_out(tmp_path: Path) -> None:
+    source = tmp_path / "zip"
+    for number, name in enumerate(("train", "test")):
+        picture(source / name / "images" / f"{number}x.jpg", number)
+        (source / name / "labels").mkdir()
+        (source / name / "labels" / f"{number}x.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (source / "data.yaml").write_text("train: ../train/images\nnames: [person]\n")
+    done = bring(source, tmp_path / "set")
+    assert names(tmp_path / "set") == ["0x.jpg"]
+    assert [f.place for f in done.findings] == ["test"]
