@@ -215,7 +215,9 @@ class LabelSet:
 
     def _proposed_labels(self) -> tuple[str, ...]:
         listed = self.folder / "proposals" / "classes.txt"
-        return tuple(listed.read_text(encoding="utf-8").split()) if listed.is_file() else self.labels
+        if not listed.is_file():
+            return self.labels
+        return tuple(line.strip() for line in listed.read_text(encoding="utf-8").splitlines())
 
     def _list_labelled(self) -> None:
         """What nobody looked at yet must not train as a picture without items."""
@@ -243,14 +245,16 @@ def find(root: Path, name: str) -> LabelSet | None:
 
 
 def create(root: Path, name: str, labels: Sequence[str]) -> LabelSet:
-    """A new, empty set. Raises FileExistsError."""
+    """A new set, of the pictures that `spotter model frames` may have put there. Raises FileExistsError."""
     folder = root / name
-    folder.mkdir(parents=True)
-    (folder / "images").mkdir()
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    if (folder / "data.yaml").exists():
+        raise FileExistsError(folder)
     content = {"train": "labelled.txt", "val": "labelled.txt", "names": list(labels)}
     _write(folder / "data.yaml", yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120))
-    _write(folder / "labelled.txt", "")
-    return LabelSet(folder)
+    made = LabelSet(folder)
+    made._list_labelled()
+    return made
 
 
 def delete(label_set: LabelSet) -> None:

@@ -82,12 +82,22 @@ def test_proposals_are_shown_until_accepted_and_numbered_by_their_own_list(kit: 
     picture = kit.pictures[1]
     folder = kit.folder / "proposals"
     folder.mkdir()
-    (folder / "classes.txt").write_text("dumbbell\nkettlebell\n")
+    (folder / "classes.txt").write_text("rubber dumbbell\nkettlebell\n")
     (folder / f"{Path(picture).stem}.txt").write_text("1 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.1 0.1\n")
     drawn = kit.read(picture)
     assert (drawn.state, [box.label for box in drawn.boxes]) == ("proposed", ["kettlebell"])  # no dumbbells here
     kit.save(picture, (), drawn.version)
     assert (kit.read(picture).state, kit.read(picture).boxes) == ("done", ())
+
+
+def test_a_set_begins_with_the_pictures_that_are_there(tmp_path: Path) -> None:
+    images = tmp_path / "kit" / "images"
+    images.mkdir(parents=True)
+    (images / "a.jpg").write_bytes(photo())
+    assert sets.create(tmp_path, "kit", LABELS).labels == LABELS
+    with pytest.raises(FileExistsError):
+        sets.create(tmp_path, "kit", LABELS)
+    assert (images / "a.jpg").is_file()
 
 
 @pytest.mark.parametrize("line", ["x 0.5 0.5 0.1 0.1", "9 0.5 0.5 0.1 0.1", "-1 0.5 0.5 0.1 0.1", "0 0.5"])
