@@ -1,11 +1,13 @@
-"""Looks a data set over: what it holds, what is wrong with it, what leaks from training into validation."""
+"""Looks a data set over: what it holds, what is wrong with it, what leaks from one split into another."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -14,7 +16,7 @@ import numpy as np
 from models.labelling.checks import empty_classes, usable
 from models.labelling.records import Finding, Reading
 from models.labelling.yolo import read_label_file
-from models.labels import DataError, label_path, read_layout, read_rows
+from models.labels import DataError, Layout, label_path, pictures_at, read_layout, read_rows
 from models.likeness import hashes_of, near_pairs
 from models.progress import progress_bar
 
@@ -22,7 +24,7 @@ NETWORK_SIDE = 640
 SMALL, LARGE = 32, 96
 """COCO's borders between small, medium and large, here in pixels as the network sees the picture."""
 
-SPLITS = ("train", "val")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(slots=True)
@@ -38,6 +40,16 @@ class ClassCount:
     """Square roots of the boxes' areas, in pixels at `NETWORK_SIDE`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Two pictures of different splits that look alike."""
+
+    splits: tuple[str, str]
+    pictures: tuple[Path, Path]
+    bits: int
+    """In which their hashes differ."""
+
+
 @dataclass(slots=True)
 class Inspection:
     """What a data set holds and what is wrong with it."""
@@ -48,8 +60,7 @@ class Inspection:
     """Pictures without a box, by split."""
     counts: dict[str, list[ClassCount]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    leaks: list[tuple[Path, Path, int]] = field(default_factory=list)
-    """A training and a validation picture that look alike, and the bits in which their hashes differ."""
+    leaks: list[Leak] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -62,10 +73,10 @@ def inspect(data: Path) -> Inspection:
     layout = read_layout(data)
     result = Inspection(layout.labels)
     reading = Reading("yolo", classes=layout.labels)
-    paths = {split: layout.pictures(split) for split in SPLITS}
+    paths = _paths(layout, data, reading)
     seen: dict[bytes, tuple[str, Path]] = {}
     with progress_bar("check", sum(len(p) for p in paths.values())) as advance:
-        for split in SPLITS:
+        for split in paths:
             counts = result.counts[split] = [ClassCount() for _ in layout.labels]
             result.pictures[split] = len(paths[split])
             result.empty[split] = 0
@@ -78,7 +89,7 @@ def inspect(data: Path) -> Inspection:
     for label in sorted(used):
         if paths["val"] and not result.counts["train"][layout.labels.index(label)].boxes:
             reading.report("note", label, "has no box in train: it cannot be learnt")
-    result.leaks = _leaks(paths["train"], paths["val"])
+    result.leaks = _leaks(paths)
     result.findings = reading.findings
     return result
 
@@ -96,7 +107,9 @@ def json_of(result: Inspection) -> str:
         }  # fmt: skip
         splits[split] = {"pictures": result.pictures[split], "empty": result.empty[split], "classes": classes}
     findings = [{"kind": f.kind, "place": f.place, "text": f.text, "harmless": f.harmless} for f in result.findings]
-    leaks = [{"train": str(a), "val": str(b), "bits": bits} for a, b, bits in result.leaks]
+    leaks = [
+        dict(zip(leak.splits, map(str, leak.pictures), strict=True)) | {"bits": leak.bits} for leak in result.leaks
+    ]
     return json.dumps({"sound": result.sound, "splits": splits, "findings": findings, "leaks": leaks})
 
 
@@ -125,10 +138,24 @@ def print_inspection(result: Inspection, most: int = 20) -> None:
     for kind, count in shown.items():
         if count > most:
             console.print(f"{kind}: and {count - most} more", highlight=False)
-    for train, val, bits in result.leaks[:most]:
-        console.print(f"leak: {train} looks like {val} ({bits} bits apart)", markup=False, soft_wrap=True)
+    for leak in result.leaks[:most]:
+        one, other = leak.pictures
+        console.print(f"leak: {one} looks like {other} ({leak.bits} bits apart)", markup=False, soft_wrap=True)
     if len(result.leaks) > most:
         console.print(f"leak: and {len(result.leaks) - most} more")
+
+
+def _paths(layout: Layout, data: Path, reading: Reading) -> dict[str, tuple[Path, ...]]:
+    """The pictures of each split, `test` where the file names one; what training would lack is reported."""
+    paths = {split: layout.pictures(split) for split in SPLITS[:2]}
+    for split, found in paths.items():
+        if not found:
+            text = f"`{split}` holds no pictures, and training needs some; run `spotter model split`"
+            reading.report("missing picture", str(data), text)
+    there = [place for place in layout.test if place.exists()]
+    for place in sorted(set(layout.test) - set(there)):
+        reading.report("note", str(place), "is named as `test` and does not exist")
+    return paths | ({"test": tuple(p for place in there for p in pictures_at(place))} if there else {})
 
 
 def _look(
@@ -193,7 +220,11 @@ def _pictures_folder(labels: Path) -> Path:
     return labels.parent / "images"
 
 
-def _leaks(train: tuple[Path, ...], val: tuple[Path, ...]) -> list[tuple[Path, Path, int]]:
-    if not train or not val:
-        return []
-    return [(train[i], val[j], bits) for i, j, bits in near_pairs(hashes_of(train), hashes_of(val))]
+def _leaks(paths: Mapping[str, tuple[Path, ...]]) -> list[Leak]:
+    """Pictures of one split that look like one of another; validation chooses weights, so a test must not show it."""
+    hashes = {split: hashes_of(found) for split, found in paths.items() if found}
+    return [
+        Leak((a, b), (paths[a][i], paths[b][j]), bits)
+        for a, b in combinations(hashes, 2)
+        for i, j, bits in near_pairs(hashes[a], hashes[b])
+    ]

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from models.commands import FILE, FOLDER, need
+from models.commands import FILE, FOLDER, DataSetPath, need
 from spotter.weights import weights_path
 
 if TYPE_CHECKING:
     from models.splitting import By
 
 _PLACE = click.Path(path_type=Path, exists=True)
+_DATA = DataSetPath(path_type=Path, exists=True)
 
 
 @click.command()
-@click.argument("data", type=_PLACE)
+@click.argument("data", type=_DATA)
 @click.option("--ratio", default="70/30", show_default=True, help="Training and validation.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
@@ -39,9 +40,8 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
     from models.labels import DataError, Sample, label_path, pictures_at, read_layout, read_rows
     from models.splitting import split_samples
 
-    path = _data_yaml(data)
-    layout = read_layout(path)
-    folder = path.parent
+    layout = read_layout(data)
+    folder = data.parent
     # After an earlier split the lists may leave pictures out: begin from the folder again.
     # The dashboard lists which pictures somebody looked at: the others must not train as empty ones.
     own, looked_at = folder / "images", folder / "labelled.txt"
@@ -58,16 +58,16 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
     try:
         done = split_samples(samples, len(layout.labels), share=_share(ratio), seed=seed, by=by)
     except DataError as error:
-        raise DataError(f"data set {path}: {error}") from None
+        raise DataError(f"data set {data}: {error}") from None
     for name, numbers in (("train", done.train), ("val", done.val)):
         lines = [f"{_below(samples[i].path, folder)}\n" for i in numbers]
         (folder / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
     tests = [_below(place, folder) for place in test]
     keys = {"test": tests if len(tests) > 1 else tests[0]} if tests else {}
-    write_data_yaml(path, layout.labels, **{**layout.others, "train": "train.txt", "val": "val.txt", **keys})
+    write_data_yaml(data, layout.labels, **{**layout.others, "train": "train.txt", "val": "val.txt", **keys})
     total = len(done.train) + len(done.val)
     click.echo(
-        f"{path}: {len(done.train)} for training, {len(done.val)} for validation "
+        f"{data}: {len(done.train)} for training, {len(done.val)} for validation "
         f"({len(done.train) / total:.0%} / {len(done.val) / total:.0%}), from {done.groups} groups by {by}"
     )
     if kept_out:
@@ -83,18 +83,18 @@ def split(data: Path, ratio: str, seed: int, by: By) -> None:
 
 
 @click.command()
-@click.argument("data", type=_PLACE)
+@click.argument("data", type=_DATA)
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 def check(data: Path, as_json: bool) -> None:
     """Count and check DATA (a data set's folder or data.yaml).
 
-    Boxes by class and split and their sizes; rows, boxes and pictures with mistakes; pictures of validation that look
-    like one of training. Exit code 1 where something must be mended.
+    Boxes by class and split and their sizes; rows, boxes and pictures with mistakes; pictures that look like
+    one of another split. Exit code 1 where something must be mended.
     """
     need("cpu", "cv2", "numpy")
     from models.inspection import inspect, json_of, print_inspection
 
-    result = inspect(_data_yaml(data))
+    result = inspect(data)
     if as_json:
         click.echo(json_of(result))
     else:
@@ -105,7 +105,7 @@ def check(data: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("data", type=_PLACE)
+@click.argument("data", type=_DATA)
 @click.option("--out", type=FOLDER, default=Path("preview"), show_default=True)
 @click.option("--most", type=click.IntRange(1), default=200, show_default=True, help="Pictures of a split to show.")
 def preview(data: Path, out: Path, most: int) -> None:
@@ -117,10 +117,9 @@ def preview(data: Path, out: Path, most: int) -> None:
     from models.labels import DataError, read_data_set
     from models.sheets import contact_sheets, correlogram
 
-    path = _data_yaml(data)
-    data_set = read_data_set(path)
+    data_set = read_data_set(data)
     if not data_set.train and not data_set.val:
-        raise DataError(f"data set {path}: holds no pictures")
+        raise DataError(f"data set {data}: holds no pictures")
     out.mkdir(parents=True, exist_ok=True)
     for name, samples in (("train", data_set.train), ("val", data_set.val)):
         step = max(1, -(-len(samples) // most))  # spread over the whole split, for neighbours look alike
@@ -163,10 +162,6 @@ def suggest(
     nothing = sum(not one.boxes for one in proposals)
     click.echo(f"{len(proposals)} pictures, {nothing} without a proposal: {found}")
     click.echo(f"{written}: correct it in your tool, then spotter model import-labels {written} --pictures …")
-
-
-def _data_yaml(data: Path) -> Path:
-    return data / "data.yaml" if data.is_dir() else data
 
 
 def _below(path: Path, folder: Path) -> str:

@@ -185,6 +185,20 @@ def test_check_finds_leaks_mistakes_and_counts(tmp_path: Path) -> None:
     assert "not sound" in text
 
 
+def test_check_finds_leaks_into_the_test_and_a_set_that_cannot_be_trained(tmp_path: Path) -> None:
+    folder = data_set(tmp_path / "set", {"a-1": scene(1), "b-1": scene(2)})
+    (folder / "test.txt").write_text("images/a-1.png\n")
+    (folder / "val.txt").write_text("images/b-1.png\n")
+    (folder / "train.txt").write_text("images/a-1.png\n")
+    (folder / "data.yaml").write_text("train: train.txt\nval: val.txt\ntest: [test.txt, gone]\nnames: [person]\n")
+    found = json.loads(call("check", folder, "--json", code=1).stdout)
+    assert [(Path(leak["train"]).stem, Path(leak["test"]).stem) for leak in found["leaks"]] == [("a-1", "a-1")]
+    assert found["splits"]["test"]["pictures"] == 1
+    assert "gone: is named as `test`" in call("check", folder, code=1).stdout
+    (folder / "data.yaml").write_text("train: images\nnames: [person]\n")
+    assert "`val` holds no pictures" in call("check", folder, code=1).stdout
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -202,8 +216,8 @@ def test_check_finds_what_split_and_train_refuse(tmp_path: Path, row: bytes) -> 
     with pytest.raises(DataError, match=r"a-1\.txt"):
         call("split", folder)
     path.write_bytes(b"\xef\xbb\xbf0 0.5 0.5 0.3 0.3\n")  # as Windows saves UTF-8
-    call("check", folder)
     call("split", folder)
+    call("check", folder)
 
 
 def test_preview_draws_sheets_and_the_correlogram(tmp_path: Path) -> None:
