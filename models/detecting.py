@@ -18,6 +18,9 @@ from models.progress import progress_bar
 from spotter.detector import Detector
 from spotter.errors import SpotterError
 
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"})
+"""Of the videos that are taken from a folder; a file that is named may have any."""
+
 SCORE_DIGITS = 4
 PIXEL_DIGITS = 2
 
@@ -38,7 +41,11 @@ class DetectedFrame:
 
 
 def detect_files(detector: Detector, files: Sequence[Path]) -> Iterator[DetectedFrame]:
-    """Every frame of every file in turn. Raises `MediaError` for one that is missing or unreadable."""
+    """Every frame of every file in turn, and of the pictures and videos in a folder.
+
+    Raises `MediaError` for one that is missing or unreadable.
+    """
+    files = [file for place in files for file in _media_of(place)]
     for file in files:
         if not file.is_file():
             raise MediaError(f"{file}: no such file; give pictures or videos")
@@ -66,6 +73,16 @@ def line_of(frame: DetectedFrame, as_json: bool) -> str:
         return json.dumps({"file": str(frame.file), "frame": frame.number, "size": size, "objects": objects})
     found = ", ".join(f"{o['label']} {o['score']:.2f}" for o in objects) or "nothing"
     return f"{frame.file} frame {frame.number}: {found}"
+
+
+def _media_of(place: Path) -> list[Path]:
+    """A file as it is, or the pictures and videos below a folder, sorted."""
+    if not place.is_dir():
+        return [place]
+    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES)
+    if not found:
+        raise MediaError(f"{place}: a folder without pictures or videos; give files, or another folder")
+    return found
 
 
 def _frames(file: Path) -> Iterator[NDArray[np.uint8]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -13,8 +14,9 @@ from typing import Any
 
 from models.labels import DataError
 from spotter.catalog import load
-from spotter.detector import Detector
-from spotter.errors import MissingExtraError, WeightsError
+from spotter.detector import Detector, open_session
+from spotter.errors import MissingExtraError, SettingsError, WeightsError
+from spotter.events import NAME_PATTERN
 from spotter.model_store import ModelCard, ModelStore, hash_of, now
 
 LARGE_INPUT = 1280
@@ -48,7 +50,7 @@ def adopt(file: Path, store: ModelStore, wanted: Adoption) -> ModelCard:
         raise WeightsError(f"model {file}: an empty file; copy it again")
     with tempfile.TemporaryDirectory(prefix="spotter-import-") as folder:
         weights = (
-            _as_onnx(file, Path(folder), wanted.size) if zipfile.is_zipfile(file) else _in_one_file(file, Path(folder))
+            _as_onnx(file, Path(folder), wanted.size) if zipfile.is_zipfile(file) else in_one_file(file, Path(folder))
         )
         detector = _opened(weights, file)
         named = detector.labels
@@ -70,6 +72,14 @@ def adopt(file: Path, store: ModelStore, wanted: Adoption) -> ModelCard:
         scores = score(weights, wanted.data) if wanted.data else None
         store.add(card, weights, scores, replace=wanted.replace, try_out=lambda copy: _opened(copy, file))
     return card
+
+
+def name_of(file: Path) -> str:
+    """A file's name as a model's: `my best.pt` is `my-best`. Raises SettingsError where nothing of it is left."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).strip("-._")[:64]
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise SettingsError(f"model {file}: no name can be made of this one; give it one with --name")
+    return name
 
 
 def catalog_names(named: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,15 +111,15 @@ def _opened(weights: Path, file: Path) -> Detector:
     return detector
 
 
-def _in_one_file(file: Path, folder: Path) -> Path:
+def in_one_file(file: Path, folder: Path) -> Path:
     """An ONNX file as it is, or a copy that holds what lies in other files beside it: only one file is kept."""
     alone = folder / "alone.onnx"
     shutil.copyfile(file, alone)
     try:
-        Detector(alone)
+        open_session(alone)
     except WeightsError:
         try:
-            Detector(file)
+            open_session(file)
         except WeightsError:
             return file  # wrong in itself: whoever opens it tells of it
     else:
@@ -151,8 +161,7 @@ def _as_onnx(file: Path, folder: Path, size: int | None) -> Path:
     network = read_network(file)
     target = folder / "model.onnx"
     large = network.variant.endswith("6")
-    notes = {"source": f"imported from {file.name}"}
-    export(network, target, size or (LARGE_INPUT if large else 640), notes)
+    export(network, target, size or (LARGE_INPUT if large else 640))
     return target
 
 

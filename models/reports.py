@@ -39,6 +39,8 @@ def evaluate_file(data: Path, weights: Path, split: str = "val") -> Evaluated:
     samples = data_set.val if split == "val" else data_set.train
     if not samples:
         raise DataError(f"data set {data}: its split {split!r} holds no pictures; check its paths")
+    if not any(len(sample.rows) for sample in samples):
+        raise DataError(f"data set {data}: its split {split!r} has no box, so there is nothing to score; label it")
     detector = Detector(
         weights, confidence=CONFIDENCE, iou=IOU, one_label_iou=None
     )  # the whole curve, as COCO scores it

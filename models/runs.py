@@ -21,7 +21,7 @@ from models.labels import DataError, DataSet, read_data_set, read_folder
 from models.memory import free_bytes, step_bytes
 from models.metrics import Scores
 from models.mixing import Mixer
-from models.networks import read_network, write_network
+from models.networks import read_network, source_of_run, write_network
 from models.training import KEPT_LABEL, Trainer, TrainingError, TrainSettings
 from models.yolov5.anchors import ENOUGH_RECALL, fit_anchors, fitting_share
 from models.yolov5.checkpoint import CheckpointError
@@ -107,6 +107,7 @@ def _train(
         cv2.setNumThreads(plan.threads)
     devices = devices_of(plan.device)
     network = transfer(start, data_set.labels, plan.seed)
+    network.source = source_of_run(start)
     kept = _kept(settings, start, data_set)
     teacher = (read_network(settings.teacher) if settings.teacher else start) if kept else None
     for label in kept:

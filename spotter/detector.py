@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 import threading
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +78,7 @@ class Detector:
         self.max_detections = max_detections
         self.one_label_iou = one_label_iou
         self._scratch = threading.local()
-        self._session = _open_session(self.weights, threads, providers)
+        self._session = open_session(self.weights, threads, providers)
         self._read_input()
         self._read_output()
 
@@ -243,7 +245,10 @@ def suppress(
     return np.asarray(kept, dtype=np.int64).reshape(-1)
 
 
-def _open_session(weights: Path, threads: int | None, providers: Sequence[str] | None) -> onnxruntime.InferenceSession:
+def open_session(
+    weights: Path, threads: int | None = None, providers: Sequence[str] | None = None
+) -> onnxruntime.InferenceSession:
+    """An ONNX file in onnxruntime. Raises `WeightsError` where it is missing or unreadable."""
     if not weights.is_file():
         raise WeightsError(f"weights {weights}: no such file; check `model:` in gym.yaml or give --weights FILE.onnx")
     options = onnxruntime.SessionOptions()
@@ -257,6 +262,9 @@ def _open_session(weights: Path, threads: int | None, providers: Sequence[str] |
     try:
         return onnxruntime.InferenceSession(str(weights), options, providers=wanted)
     except Exception as error:  # noqa: BLE001 - onnxruntime's own errors share no public base class
+        if zipfile.is_zipfile(weights):
+            command = shlex.join(["spotter", "model", "export", str(weights), "--out", f"{weights.stem}.onnx"])
+            raise WeightsError(f"weights {weights}: a torch checkpoint, not ONNX; run `{command}`") from None
         raise WeightsError(
             f"weights {weights}: not a readable ONNX model ({_first_line(error)}); copy or export the file again"
         ) from None

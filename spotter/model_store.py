@@ -121,7 +121,8 @@ class ModelStore:
         name = card.name
         if not re.fullmatch(NAME_PATTERN, name) or name in (SHIPPED, POINTER):
             raise SettingsError(
-                f"model name {name!r}: use letters, digits, dot, dash and underscore, and not {SHIPPED!r}"
+                f"model name {name!r}: give it another with --name: letters, digits, dot, dash and underscore, not "
+                f"{SHIPPED!r}"
             )
         target = self._place(name)
         if target.exists() and not replace:

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
-from models.commands import FILE, FOLDER, need
+from models.commands import DATA, FILE, FOLDER, need
 from spotter.weights import weights_path
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a frame on standard output.")
 @click.option("--weights", type=FILE, help="ONNX detector; the shipped one where left out.")
 @click.option("--conf", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Least score shown.")
 @click.option("--iou", type=click.FloatRange(0, 1), default=0.45, show_default=True, help="Overlap suppressed from.")
 def detect(files: tuple[Path, ...], as_json: bool, weights: Path | None, conf: float, iou: float) -> None:
-    """Detect in pictures and videos; one line a frame."""
+    """Detect in pictures and videos, or in all of a folder; one line a frame."""
     need("cpu", "cv2", "numpy", "onnxruntime", "supervision")
     from models.detecting import detect_files, line_of
     from spotter.detector import Detector
@@ -28,7 +28,7 @@ def detect(files: tuple[Path, ...], as_json: bool, weights: Path | None, conf: f
 
 
 @click.command(name="eval")
-@click.argument("data", type=FILE)
+@click.argument("data", type=DATA)
 @click.option("--weights", type=FILE, help="ONNX detector; the shipped one where left out.")
 @click.option("--against", type=FILE, help="A second ONNX detector: both on the same pictures, side by side.")
 @click.option("--out", type=FOLDER, help="Folder for curves, confusion matrix, mosaics and the worst mistakes.")
@@ -37,7 +37,7 @@ def detect(files: tuple[Path, ...], as_json: bool, weights: Path | None, conf: f
 def evaluate(
     data: Path, weights: Path | None, against: Path | None, out: Path | None, as_json: bool, split: str
 ) -> None:
-    """Score a detector on the labelled pictures of DATA (a data.yaml)."""
+    """Score a detector on the labelled pictures of DATA (a data.yaml, or its folder)."""
     need("cpu", "cv2", "numpy", "onnxruntime", "supervision", "yaml")
     if out is not None:
         need("train", "matplotlib")

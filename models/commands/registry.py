@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from models.commands import FILE, FOLDER, need
+from models.commands import DATA, FILE, FOLDER, SIDE, need
 
 if TYPE_CHECKING:
     from spotter.model_store import ModelStore
@@ -21,9 +21,9 @@ _CONFIG = click.option(
 
 @click.command(name="import")
 @click.argument("file", type=FILE)
-@click.option("--name", help="What to call it; the file's name where left out.")
-@click.option("--size", type=click.IntRange(64, 2048), help="Input side of a checkpoint; 640, or 1280 for P6.")
-@click.option("--data", type=FILE, help="A data.yaml to score it on.")
+@click.option("--name", help="What to call it; made of the file's name where left out.")
+@click.option("--size", type=SIDE, help="Input side of a checkpoint; 640, or 1280 for P6.")
+@click.option("--data", type=DATA, help="A data.yaml to score it on.")
 @click.option("--keep-names", is_flag=True, help="Do not rename classes as the catalogue calls them.")
 @click.option("--replace", is_flag=True, help="Take the place of a model of the same name.")
 @_STORE
@@ -48,11 +48,11 @@ def import_command(
 
     if file.is_file() and zipfile.is_zipfile(file):
         need("train", "onnx", "torch")
-    from models.registry import Adoption, adopt
+    from models.registry import Adoption, adopt, name_of
     from spotter.catalog import load as load_catalog
 
     store = _store(folder, config)
-    wanted = Adoption(name or file.stem, size, data, replace, keep_names)
+    wanted = Adoption(name or name_of(file), size, data, replace, keep_names)
     card = adopt(file, store, wanted)
     click.echo(f"{card.name}: {card.architecture}, {card.size} px, {len(card.labels)} classes: {_some(card.labels)}")
     renamed = [f"{before} → {after}" for before, after in zip(card.named, card.labels, strict=True) if before != after]
@@ -126,7 +126,7 @@ def rollback(folder: Path | None, config: Path) -> None:
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--data", type=FILE, help="A data.yaml to score both on now; left out: the scores they were added with.")
+@click.option("--data", type=DATA, help="A data.yaml to score both on now; left out: the scores they were added with.")
 @click.option("--json", "as_json", is_flag=True, help="Both scores as one JSON object.")
 @_STORE
 @_CONFIG

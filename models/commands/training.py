@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from models.commands import FILE, FOLDER, need
+from models.commands import DATA, FILE, FOLDER, SIDE, need
 
 
 @click.command()
-@click.argument("data", type=FILE, required=False)
+@click.argument("data", type=DATA, required=False)
 @click.option("--weights", type=FILE, help="Start: official YOLOv5 checkpoint (.pt), or an earlier run's best.pt.")
-@click.option("--img", type=click.IntRange(64, 2048), default=640, show_default=True, help="Side in pixels.")
+@click.option("--img", type=SIDE, default=640, show_default=True, help="Side in pixels, a multiple of 32.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures a step.")
 @click.option("--epochs", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--patience", type=click.IntRange(0), default=0, show_default=True, help="Epochs without a better score.")
@@ -50,13 +50,13 @@ def train(
     device: str,
     threads: int | None,
 ) -> None:
-    """Fine-tune on DATA (a data.yaml); leaves best.pt, best.onnx, log, TensorBoard and pictures in --out.
+    """Fine-tune on DATA (a data.yaml, or its folder); leaves best.pt, best.onnx, log and pictures in --out.
 
     Ctrl-C stops; --resume RUN goes on after the last whole epoch.
     """
     if resume is not None:
-        if data is not None or weights is not None:
-            raise click.UsageError("--resume takes DATA and --weights from the run; leave them out")
+        if given := _given_beside("resume"):
+            raise click.UsageError(f"--resume goes on with the run's own settings; leave out {', '.join(given)}")
     elif data is None or weights is None:
         raise click.UsageError("give DATA (a data.yaml) and --weights, or --resume RUN")
     if keep and no_keep:
@@ -85,6 +85,14 @@ def train(
         threads=threads,
     )
     print_table(scores)
+
+
+def _given_beside(name: str) -> list[str]:
+    """What was given on the command line besides one option, as a person writes it."""
+    context = click.get_current_context()
+    shown = {one.name: one.opts[0] if isinstance(one, click.Option) else "DATA" for one in context.command.params}
+    source = click.core.ParameterSource.COMMANDLINE
+    return [text for key, text in shown.items() if key and key != name and context.get_parameter_source(key) is source]
 
 
 COMMANDS = (train,)

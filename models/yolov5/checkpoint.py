@@ -15,6 +15,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 MAX_UNPACKED_BYTES = 2 << 30
 """More than the largest official checkpoint unpacks to (yolov5x6: 0.6 GB); guards against zip bombs."""
+
+COCO_CLASSES, COCO_ENDS = 80, ("person", "toothbrush")
+"""How many classes official checkpoints have, and the first and last of them."""
 
 _STRIDES_BY_LAYERS = {25: "", 34: "6"}
 _LETTERS = {-(-int(64 * width) // 8) * 8: letter for letter, (_, width) in SIZES.items() if len(letter) == 1}
@@ -59,6 +63,8 @@ class Checkpoint:
     """From which layers each layer reads, -1 being the one before."""
     anchor_free: bool
     """Whether it is a YOLOv5u."""
+    date: str | None
+    """The day on which it was written, where it says so."""
 
 
 class _Inert:
@@ -124,7 +130,17 @@ def load_checkpoint(path: Path) -> YoloV5:
     except RuntimeError as error:
         cause = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"checkpoint {path}: its layers are not those of YOLOv5 n to x ({cause})") from None
+    network.source, network.trained = _source(checkpoint, path), checkpoint.date
     return network.eval()
+
+
+def _source(checkpoint: Checkpoint, path: Path) -> str:
+    """Where a checkpoint is from, by its name and classes: nothing in it says who made it."""
+    kind = f"YOLOv5{checkpoint.size}{'u' if checkpoint.anchor_free else ''}"
+    ends = (checkpoint.labels[0], checkpoint.labels[-1])
+    if path.stem.lower() == kind.lower() and len(checkpoint.labels) == COCO_CLASSES and ends == COCO_ENDS:
+        return f"the official {kind} COCO checkpoint"
+    return f"the {kind} checkpoint {path.name}"
 
 
 def _unpickle(archive: zipfile.ZipFile, path: Path) -> object:
@@ -224,7 +240,16 @@ def _to_checkpoint(root: object) -> Checkpoint:
     if letter is None:
         raise pickle.UnpicklingError(f"its first layer has {stem} channels, as none of YOLOv5 n, s, m, l, x")
     anchor_free = f"model.{len(sources) - 1}.cv2.0.0.conv.weight" in tensors
-    return Checkpoint(tensors, labels, letter + _STRIDES_BY_LAYERS[len(sources)], sources, anchor_free)
+    variant = letter + _STRIDES_BY_LAYERS[len(sources)]
+    return Checkpoint(tensors, labels, variant, sources, anchor_free, _day(root.get("date")))
+
+
+def _day(text: object) -> str | None:
+    """The day of a checkpoint's `date`."""
+    try:
+        return datetime.fromisoformat(str(text)).date().isoformat()
+    except ValueError:
+        return None
 
 
 def _sources(layer: object) -> tuple[int, ...]:

@@ -153,6 +153,10 @@ class YoloV5(nn.Module):
         depth, width = SIZES[size]
         self.labels = tuple(labels)
         self.variant = size
+        self.source = "made by Spotter"
+        """Where the weights are from, for people."""
+        self.trained: str | None = None
+        """The day of their training, as ISO 8601 has it, where it is known."""
         four = size.endswith("6")
         self.layout = _LAYOUT_P6 if four else _LAYOUT
         self.head_inputs: tuple[int, ...] = _HEAD_INPUTS_P6 if four else _HEAD_INPUTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -104,6 +105,39 @@ def test_missing_and_unreadable_files_are_named(tmp_path: Path, picture: Path) -
         with pytest.raises(SpotterError, match=message) as error:
             call(*arguments)
         assert "\n" not in str(error.value)
+
+
+def test_a_folder_is_detected_in_whole_and_sorted(picture: Path, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    picture.rename(tmp_path / "deeper" / "z.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    lines = [json.loads(line) for line in call("detect", tmp_path, "--json").splitlines()]
+    assert [Path(line["file"]).name for line in lines] == ["a.mp4"] * 3 + ["z.png"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SpotterError, match="empty: a folder without pictures or videos"):
+        call("detect", tmp_path / "empty")
+
+
+def test_a_checkpoint_as_weights_is_told_with_the_command_that_makes_onnx_of_it(picture: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "my best.pt", "w") as archive:
+        archive.writestr("best/data.pkl", b"")
+    with pytest.raises(SpotterError, match=r"a torch checkpoint, not ONNX; run `spotter model export '.*my best\.pt'"):
+        call("detect", picture, "--weights", tmp_path / "my best.pt")
+
+
+def test_a_split_without_a_box_is_not_scored(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    picture.rename(tmp_path / "images" / "a.png")
+    (tmp_path / "data.yaml").write_text("val: images\nnames: [person]\n")
+    with pytest.raises(SpotterError, match="'val' has no box, so there is nothing to score"):
+        call("eval", tmp_path)  # the folder stands for its data.yaml
+
+
+@pytest.mark.parametrize("given", [["--epochs", "5"], ["data.yaml"], ["--img", "640", "--no-keep"]])
+def test_a_run_that_is_taken_up_refuses_other_settings(given: list[str]) -> None:
+    done = CliRunner().invoke(model, ["train", "--resume", "runs/a", *given])
+    assert done.exit_code == 2
+    assert "leave out " + ("DATA" if "data.yaml" in given else given[0]) in done.output
 
 
 def test_a_mistake_in_labels_is_named_with_its_line(tmp_path: Path, picture: Path) -> None:

@@ -22,7 +22,7 @@ from spotter.model_store import ModelStore
 torch = pytest.importorskip("torch", reason="torch is not installed ([train] extra)")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed ([train] extra)")
 
-from models.registry import Adoption, adopt  # noqa: E402
+from models.registry import Adoption, adopt, name_of  # noqa: E402
 from models.yolov5.anchor_free import YoloV5u  # noqa: E402
 from models.yolov5.checkpoint import CheckpointError, load_checkpoint  # noqa: E402
 from models.yolov5.network import YoloV5  # noqa: E402
@@ -143,11 +143,18 @@ def test_weights_in_a_file_of_their_own_are_taken_in(tmp_path: Path) -> None:
     assert Detector(store.weights("mine")).labels == GYM_LABELS
 
 
+def test_a_model_is_called_after_its_file_as_far_as_a_name_goes() -> None:
+    assert [name_of(Path(f"{stem}.pt")) for stem in ("my best", "spring (2)", "a.b")] == ["my-best", "spring-2", "a.b"]
+    with pytest.raises(SettingsError, match="give it one with --name"):
+        name_of(Path("한글.pt"))
+
+
 def test_what_is_no_detector_is_refused_by_what_it_holds(tmp_path: Path) -> None:
     with foreign("models.yolo.SegmentationModel", "models.yolo.Segment") as made:
         torch.save({"model": made["models.yolo.SegmentationModel"]()}, tmp_path / "seg.pt")
     write(YoloV5(LABELS), tmp_path / "code.pt", extra=_Runs(print, "run"))
     torch.save({"a": torch.zeros(3)}, tmp_path / "tensors.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
     (tmp_path / "empty.pt").write_bytes(b"")
     (tmp_path / "text.pt").write_text("hello")
     with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
@@ -159,7 +166,8 @@ def test_what_is_no_detector_is_refused_by_what_it_holds(tmp_path: Path) -> None
     cases = {
         "seg.pt": r"names models\.yolo\.SegmentationModel, .* it is a segmentation model",
         "code.pt": r"names (__builtin__|builtins)\.print, .* nothing of it was run",
-        "tensors.pt": "neither a run of `spotter model train` nor",
+        "tensors.pt": "neither a run of `spotter model train` nor .* it holds a dictionary of 'a'",
+        "list.pt": "it holds a list",
         "empty.pt": "an empty file",
         "text.pt": "neither a YOLOv5 checkpoint nor an ONNX detector",
         "pictures.zip": "without one data.pkl",
