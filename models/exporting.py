@@ -8,16 +8,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.export import export
 from models.pixels import Pixels
-from models.yolov5.network import YoloV5
 from spotter.detector import Detector
 from spotter.errors import SpotterError
+
+if TYPE_CHECKING:
+    from models.yolov5.network import YoloV5
 
 BOX_TOLERANCE_PX = 1.0
 SCORE_TOLERANCE = 0.01
@@ -52,6 +53,8 @@ def export_checked(network: YoloV5, out: Path, size: int, pictures: Sequence[Pix
 
     Raises `ExportError`, and leaves what stood at `out` as it was, where the two differ.
     """
+    from models.export import export  # here: what begins with an ONNX file needs no torch
+
     with tempfile.TemporaryDirectory(prefix="spotter-export-") as folder:
         made = Path(folder) / "model.onnx"
         export(network, made, size)
@@ -68,6 +71,8 @@ def export_checked(network: YoloV5, out: Path, size: int, pictures: Sequence[Pix
 
 def compare_with_network(network: YoloV5, path: Path, pictures: Sequence[Pixels]) -> Agreement:
     """Rows of the raw output side by side, one picture at a time and then all in one batch."""
+    import torch
+
     detector = Detector(path, providers=["CPUExecutionProvider"])
     planes = np.stack([detector.preprocess(image)[0] for image in pictures])
     with torch.no_grad():
