@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from consumers.facts import SessionFact
 from consumers.layout import Layout
 from consumers.picture import Kit, Picture
-from consumers.rules.stitching import COAST_MS, Item, is_alike, is_called, match, may_be
+from consumers.rules.stitching import COAST_MS, SAME_SIZES, Item, is_alike, is_called, match, may_be
 from consumers.rules.thresholds import Thresholds
 from consumers.rules.use import (
     FLICKER_MS,
@@ -116,12 +116,25 @@ def _forget_lost(turn: _Turn) -> None:
             item.lost += turn.watched
             if item.home and not item.moving:
                 _spend(turn, item, used=False, returned=True)  # somebody stands before the rack that it is back in
-            if item.lost > turn.thresholds(item.use).lost_after:
+            if item.lost > turn.thresholds(item.use).lost_after and not _is_pending(turn, item, item.lost):
                 if item.use is not None and item.use.session:
                     turn.facts.append(tell(item.use, "ended", "lost"))
                 continue
         kept.append(item)
     turn.state.items = kept
+
+
+def _is_pending(turn: _Turn, item: Item, lost: int) -> bool:
+    """Whether a candidate that appeared in time may still turn out to be the item, lost for so long."""
+    if item.use is None or not item.use.session:
+        return False
+    thresholds = turn.thresholds(item.use)
+    for other in turn.state.items:
+        if other.use is not None and not other.use.session:
+            age = turn.picture.time - other.use.started
+            if lost - age <= thresholds.lost_after and age <= 2 * thresholds.use_after:
+                return True
+    return False
 
 
 def _miss(turn: _Turn, item: Item) -> None:
@@ -148,6 +161,8 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     if item.lost is None:
         used = item.in_use and (in_use or item.moving or not _walked_off(turn, item))
         _spend(turn, item, used=used, returned=found.home is not None and not found.moving)
+    elif not (item.in_use or item.home or in_use) and distance_in_sizes(item.box, found.box) <= SAME_SIZES:
+        _rest(turn, item, item.lost)  # it was only not seen
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
     item.in_use, item.lost, item.home = in_use, None, found.home is not None
     if found.home is not None:
@@ -205,8 +220,18 @@ def _spend(turn: _Turn, item: Item, *, used: bool, returned: bool = False) -> No
         return
     if used:
         spend_used(use, turn.watched, turn.picture.time if turn.watched else use.last)
+    else:
+        _rest(turn, item, turn.watched, returned=returned)
+
+
+def _rest(turn: _Turn, item: Item, watched: int, *, returned: bool = False) -> None:
+    """Book watched milliseconds as rest, and end a use that has rested for long enough."""
+    use = item.use
+    if use is None:
         return
-    use.idle += turn.watched
+    use.idle += watched
+    if use.idle > COAST_MS:
+        item.holder = item.keeper = item.holder_box = None  # they have left it: what they hold next is another one
     rest_after = turn.thresholds(use).rest_after
     if use.session and use.idle >= (min(rest_after, RETURNED_MS) if returned else rest_after):
         item.use = None

@@ -88,6 +88,8 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
             continue
         for position, found in enumerate(fresh):
             distance = distance_in_sizes(item.box, found.box)
+            if item.use is None and item.home and found.home and not found.moving and distance > SAME_SIZES:
+                continue  # each in its own place of the rack
             holder = found.holder.track if found.holder is not None else None
             if found.track not in item.former and may_be(
                 item, found.label, found.box, distance, holder, picture, reach
@@ -95,6 +97,7 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
                 order = (
                     shown is not None,
                     item.use is not None and not item.use.session,  # what may be nothing
+                    item.in_use and holder != item.holder,
                     distance > SAME_SIZES,
                     item.label != found.label,
                     item.in_use and found.home is not None and not found.moving,  # another one may lie there

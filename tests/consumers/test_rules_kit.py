@@ -190,3 +190,37 @@ def test_two_kettlebells_in_the_same_hands_are_two(settings: Settings) -> None:
 
     film = Film().play(both, 30).show([kettlebell("k0.57", 0.57, 0.9), kettlebell("k0.63", 0.63, 0.9)], 30)
     assert of(film, settings) == [("kettlebell", 0, 30, "rest")] * 2
+
+
+def test_what_its_user_takes_next_is_not_what_they_left_elsewhere(settings: Settings) -> None:
+    left, next_one = kettlebell("k0", 0.5, 0.9), [person("p", 0.75, 0.9), kettlebell("k1", 0.75, 0.8, moving=True)]
+    film = Film().show(held("k0", 0.5), 20).show([person("p", 0.75, 0.9), left], 5)
+    film.show(next_one, 0.5).show([*next_one, left], 30)  # somebody hides what was left for a moment
+    assert of(film, settings) == [("kettlebell", 0, 20, "rest"), ("kettlebell", 25, None, None)]
+
+
+def test_a_thing_found_again_in_time_under_a_wrong_label_goes_on_with_its_session(settings: Settings) -> None:
+    film = Film().show(held("k"), 10).show([person("p", 0.6, 0.9)], 9)
+    film.show([person("p", 0.6, 0.9), thing("n", "med_ball", 0.6, 0.8, moving=True, size=0.05, score=0.3)], 0.5)
+    assert of(film.show(held("n"), 10), settings) == [("kettlebell", 0, None, None)]
+
+
+def test_what_lay_in_a_rack_is_not_taken_for_what_came_back_beside_it(settings: Settings) -> None:
+    film = Film().show([*held("k", 0.7), kettlebell("other", 0.85, 0.58)], 10)
+    film.show([person("p", 0.88, 0.9), kettlebell("k", 0.88, 0.65, moving=True), kettlebell("other", 0.85, 0.58)], 1)
+    film.show([person("p", 0.88, 0.9)], 2)  # hides the rack
+    film.show([kettlebell("n", 0.9, 0.58)], 30)
+    assert of(film, settings) == [("kettlebell", 0, pytest.approx(13, abs=2), "rest")]
+
+
+def test_two_who_cross_with_their_kettlebells_hidden_keep_a_session_each(settings: Settings) -> None:
+    film = Film().show([*held("k1", 0.45), person("q", 0.6, 0.9), kettlebell("k2", 0.6, 0.8, moving=True)], 10)
+    film.show([person("p", 0.75, 0.9), person("q", 0.46, 0.9)], 4)
+    film.show([*held("a", 0.75), person("q", 0.46, 0.9), kettlebell("b", 0.46, 0.8, moving=True)], 10)
+    assert of(film, settings) == [("kettlebell", 0, None, None)] * 2
+
+
+def test_rest_counts_while_the_detector_misses_what_rests(settings: Settings) -> None:
+    film = Film().show(held("k"), 10)
+    film.play(lambda t: [kettlebell("k", 0.6, 0.8)] if round(t * 2) % 3 == 0 else [], 30)
+    assert of(film, settings) == [("kettlebell", 0, 10, "rest")]
