@@ -6,6 +6,7 @@ docs/model.md says.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,6 +137,7 @@ def _render(out: Path, seed: int, count: int, backgrounds: Path) -> None:
             size=RENDER_SIZE,
             samples=RENDER_SAMPLES,
             backgrounds=backgrounds,
+            jobs=os.cpu_count() or 1,
             advance=advance,
         )
     write_data_yaml(out, GYM_LABELS, train="images", val="images")

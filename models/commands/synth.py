@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -20,6 +21,9 @@ VIEWS = ("high", "phone", "kiosk", "items", "rack")
 @click.option("--samples", type=click.IntRange(1), default=5, show_default=True, help="Light paths a pixel.")
 @click.option("--backgrounds", type=FOLDER, help="Photos to stand behind half of the renders and all that is pasted.")
 @click.option("--cutouts", type=FOLDER, help="Product photos on white, a folder for each label.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=os.cpu_count, show_default="one a core", help="Processes that render."
+)
 @click.option("--view", type=click.Choice(VIEWS), help="Only this kind of camera; mixed unless given.")
 def synth(
     out: Path,
@@ -30,6 +34,7 @@ def synth(
     samples: int,
     backgrounds: Path | None,
     cutouts: Path | None,
+    jobs: int,
     view: str | None,
 ) -> None:
     """Make training pictures: people with kit rendered by Blender, and items pasted over photos.
@@ -51,7 +56,7 @@ def synth(
         with progress_bar("render", count) as advance:
             numbers = range(seed, seed + count)
             render_pictures(
-                out, numbers, size=size, samples=samples, backgrounds=backgrounds, view=view, advance=advance
+                out, numbers, size=size, samples=samples, backgrounds=backgrounds, view=view, jobs=jobs, advance=advance
             )
     if pasted:
         assert cutouts is not None

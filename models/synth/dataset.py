@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from models.synth.items import CLASSES
 from models.synth.meshes import Pixels
 from models.synth.scenes import Scene, random_scene, shadow_floor
 from models.synth.stage import Stage
+from models.synth.workers import each
 from spotter.errors import SpotterError
 
 SKY: tuple[float, float, float] = (0.85, 0.9, 1.0)
@@ -116,24 +118,30 @@ def render_pictures(
     samples: int,
     backgrounds: Path | None = None,
     view: str | None = None,
+    jobs: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Render a picture for each number, which is its seed, into `out/images` and `out/labels`.
+    """Render a picture for each number, which is its seed, into `out/images` and `out/labels`, in `jobs` processes.
 
     Half of them stand before photos from `backgrounds`, where given. What is there already stays: a stopped run can be
     started again. The same number, size and backgrounds give the same picture on the same machine.
     """
     photos = background_photos(backgrounds) if backgrounds is not None else []
-    for number in numbers:
-        name = f"synth-{number:06d}"
-        if not (out / "images" / f"{name}.jpg").exists():
-            rng = np.random.default_rng(number)
-            before_photo = photos and rng.random() < 0.5
-            backdrop = backdrop_from(photos[rng.integers(len(photos))], size, rng) if before_photo else None
-            scene = random_scene(rng, with_room=backdrop is None, view=view)
-            rgb, rows = render_scene(scene, size, samples, backdrop, number)
-            write_pair(out, name, as_filmed(rgb, rng), rows, int(rng.integers(70, 95)))
+    work = partial(_render_picture, out=out, size=size, samples=samples, photos=photos, view=view)
+    for _ in each(work, numbers, jobs):
         advance()
+
+
+def _render_picture(number: int, *, out: Path, size: int, samples: int, photos: list[Path], view: str | None) -> None:
+    name = f"synth-{number:06d}"
+    if (out / "images" / f"{name}.jpg").exists():
+        return
+    rng = np.random.default_rng(number)
+    before_photo = photos and rng.random() < 0.5
+    backdrop = backdrop_from(photos[rng.integers(len(photos))], size, rng) if before_photo else None
+    scene = random_scene(rng, with_room=backdrop is None, view=view)
+    rgb, rows = render_scene(scene, size, samples, backdrop, number)
+    write_pair(out, name, as_filmed(rgb, rng), rows, int(rng.integers(70, 95)))
 
 
 def background_photos(folder: Path) -> list[Path]:

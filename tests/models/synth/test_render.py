@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,7 @@ def test_a_training_picture_has_labels_inside_it(tmp_path: Path) -> None:
     from models.cli import model
 
     args = ["synth", "--out", str(tmp_path), "--count", "1", "--seed", "12", "--size", "64", "--samples", "1"]
+    args += ["--jobs", "1"]
     run = CliRunner().invoke(model, args, catch_exceptions=False)
     assert run.exit_code == 0
     (picture,) = (tmp_path / "images").iterdir()
@@ -66,3 +69,14 @@ def test_a_training_picture_has_labels_inside_it(tmp_path: Path) -> None:
         assert 0 <= int(number) <= 8
         assert -1e-6 <= x - width / 2 <= x + width / 2 <= 1 + 1e-6
         assert -1e-6 <= y - height / 2 <= y + height / 2 <= 1 + 1e-6
+
+
+def test_two_processes_render_what_one_renders(tmp_path: Path) -> None:
+    pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
+    for jobs in ("1", "2"):  # in processes of their own: Blender's import changes where Python looks for modules
+        args = ["--count", "2", "--size", "64", "--samples", "1", "--view", "items", "--jobs", jobs]
+        call = [sys.executable, "-m", "spotter", "model", "synth", "--out", str(tmp_path / jobs), *args]
+        subprocess.run(call, check=True, timeout=120, capture_output=True)
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / jobs).glob("*/*.*")} for jobs in ("1", "2"))
+    assert one == two
+    assert len(one) == 4
