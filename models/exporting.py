@@ -150,4 +150,4 @@ def demo_pictures(count: int = 3) -> list[Pixels]:
     clips = sorted(clip for folder in folders for clip in (Path(folder) / "demo").glob("*.mp4"))[:count]
     if not clips:
         raise ExportError("export: the demo's footage is not installed; give real pictures with --data DATA.yaml")
-    return [pixels for clip in clips for _, pixels in Video(clip).frames_at(DEMO_FRAME.__eq__, stop=DEMO_FRAME)]
+    return [frame.image for clip in clips for frame in Video(clip).frames_at(DEMO_FRAME.__eq__, stop=DEMO_FRAME)]

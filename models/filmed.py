@@ -36,7 +36,7 @@ def take(clips: Path, out: Path, names: tuple[str, ...], boxes: Path = BOXES) ->
         path = clips / f"{clip}.mp4"
         if not path.is_file():
             raise DataError(f"{path} is missing; its boxes are in {boxes.name}")
-        for number, pixels in Video(path).frames_at(frozenset(map(int, frames)).__contains__):
+        for number, _, pixels in Video(path).frames_at(frozenset(map(int, frames)).__contains__):
             name, rows = f"{clip}-{number:05d}", frames[str(number)]
             folder = filmed.labelled / "images" if rows else filmed.empty
             cv2.imwrite(str(folder / f"{name}.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])

@@ -54,6 +54,8 @@ class Taken:
 
     video: Path
     kept: list[Path] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    """Where in the video each kept one is."""
     blurred: list[int] = field(default_factory=list)
     copies: list[int] = field(default_factory=list)
 
@@ -63,24 +65,31 @@ class Taken:
         return len(self.kept) + len(self.blurred) + len(self.copies)
 
 
-def take_frames(path: Path, out: Path, settings: FrameSettings, passed: Callable[[], None] | None = None) -> Taken:
+def take_frames(
+    path: Path,
+    out: Path,
+    settings: FrameSettings,
+    passed: Callable[[], None] | None = None,
+    within: Callable[[float], bool] | None = None,
+) -> Taken:
     """Write frames of a video as `NAME-000123.jpg` into `out`, the number being the frame's in the video, from 0.
 
     Raises VideoError where the video is unreadable, and DataError where `out` has another picture of such a name.
-    `passed` is called for every frame that is decoded.
+    `passed` is called for every frame that is decoded; `within` says of seconds whether frames are wanted there, and
+    none may be.
     """
     video = Video(path)
     step = max(1, round(settings.every * video.fps))
     out.mkdir(parents=True, exist_ok=True)
     taken = Taken(path)
     with tempfile.TemporaryDirectory(prefix=".frames-", dir=out) as folder:
-        candidates = list(_candidates(video, step, settings, Path(folder), passed))
-        if not candidates:
+        candidates = list(_candidates(video, step, settings, Path(folder), passed, within))
+        if not candidates and within is None:
             raise VideoError(f"{path}: holds no frame that can be decoded; convert it to MP4")
         before: NDArray[np.float32] | None = None
         written: list[Path] = []
-        for index, (number, sharpness, thumbnail, picture) in enumerate(candidates):
-            around = [c[1] for c in candidates[max(0, index - NEIGHBOURS) : index + NEIGHBOURS + 1]]
+        for index, (number, seconds, sharpness, thumbnail, picture) in enumerate(candidates):
+            around = [c[2] for c in candidates[max(0, index - NEIGHBOURS) : index + NEIGHBOURS + 1]]
             if sharpness < settings.sharpness * median(around):
                 taken.blurred.append(number)
             elif before is not None and difference(before, thumbnail) < settings.difference:
@@ -89,6 +98,7 @@ def take_frames(path: Path, out: Path, settings: FrameSettings, passed: Callable
                 before = thumbnail
                 written.append(picture)
                 taken.kept.append(out / f"{path.stem}-{number:06d}.jpg")
+                taken.seconds.append(seconds)
         for picture, target in zip(written, taken.kept, strict=True):
             if target.exists() and target.read_bytes() != picture.read_bytes():
                 raise DataError(
@@ -122,14 +132,21 @@ def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def _candidates(
-    video: Video, step: int, settings: FrameSettings, folder: Path, passed: Callable[[], None] | None
-) -> Iterator[tuple[int, float, NDArray[np.float32], Path]]:
-    """Number, sharpness, thumbnail and written picture of every frame that comes into question."""
-    for number, image in video.frames_at(lambda n: n % step == 0, passed=passed):
+    video: Video,
+    step: int,
+    settings: FrameSettings,
+    folder: Path,
+    passed: Callable[[], None] | None,
+    within: Callable[[float], bool] | None,
+) -> Iterator[tuple[int, float, float, NDArray[np.float32], Path]]:
+    """Number, seconds, sharpness, thumbnail and written picture of every frame that comes into question."""
+    for number, seconds, image in video.frames_at(lambda n: n % step == 0, passed=passed):
+        if within is not None and not within(seconds):
+            continue
         picture = folder / f"{number}.jpg"
         fitted = fit(image, settings.size, settings.stretch)
         cv2.imwrite(str(picture), fitted, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        yield number, sharpness_of(image), thumbnail_of(image), picture
+        yield number, seconds, sharpness_of(image), thumbnail_of(image), picture
 
 
 def fit(image: Pixels, size: int | None, stretch: bool) -> Pixels:

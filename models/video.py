@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 
@@ -16,6 +17,17 @@ DEFAULT_FPS = 30.0
 
 class VideoError(SpotterError):
     """A video is missing or unreadable."""
+
+
+class Frame(NamedTuple):
+    """A frame of a video."""
+
+    number: int
+    """From 0."""
+    seconds: float
+    """Since the first, by the file's time stamps: phones and recorders don't keep to one rate."""
+    image: Pixels
+    """BGR."""
 
 
 class Video:
@@ -40,8 +52,8 @@ class Video:
 
     def frames_at(
         self, wanted: Callable[[int], bool], *, stop: int | None = None, passed: Callable[[], None] | None = None
-    ) -> Iterator[tuple[int, Pixels]]:
-        """Number and BGR pixels of every frame that is `wanted`, up to number `stop`; `passed` counts all frames.
+    ) -> Iterator[Frame]:
+        """Every frame whose number is `wanted`, up to number `stop`; `passed` counts all frames.
 
         Frames are decoded from the start: seeking lands on wrong frames in files of phones.
         """
@@ -53,7 +65,8 @@ class Video:
                     ok, image = capture.retrieve()
                     if not ok:
                         return
-                    yield number, as_pixels(image)
+                    stamp = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+                    yield Frame(number, stamp if stamp > 0 else number / self.fps, as_pixels(image))
                 if passed is not None:
                     passed()
                 number += 1

@@ -121,15 +121,17 @@ class LabelSet:
         state = self.state(picture)
         if state == "new":
             return Drawn(state, (), _version(None))
-        kind = "labels" if state == "done" else "proposals"
-        text = self._rows(kind, picture).read_text(encoding="utf-8")
-        labels = self.labels if state == "done" else self._proposed_labels()
-        boxes = _parse(text, labels, self._rows(kind, picture))
-        return Drawn(
-            state,
-            tuple(box for box in boxes if box.label in self.labels),
-            _version(text if state == "done" else None),
-        )
+        if state == "proposed":
+            kept = tuple(box for box in self._proposed(picture) if box.label in self.labels)
+            return Drawn(state, kept, _version(None))
+        text = self._rows("labels", picture).read_text(encoding="utf-8")
+        return Drawn(state, tuple(_parse(text, self.labels, self._rows("labels", picture))), _version(text))
+
+    def left_out(self) -> Counter[str]:
+        """How many proposed boxes of which labels are not shown, for the set has no such class. Raises SetError."""
+        waiting = (picture for picture in self.pictures if self.state(picture) == "proposed")
+        found = Counter(box.label for picture in waiting for box in self._proposed(picture))
+        return Counter({label: count for label, count in found.items() if label not in self.labels})
 
     def save(self, picture: str, boxes: Sequence[Box], version: str) -> str:
         """Accept `boxes` for a picture, and give the new version. Raises ConflictError for an old `version`."""
@@ -213,6 +215,11 @@ class LabelSet:
     def _rows(self, kind: str, picture: str) -> Path:
         return self.folder / kind / f"{Path(picture).stem}.txt"
 
+    def _proposed(self, picture: str) -> Iterator[Box]:
+        rows = self._rows("proposals", picture)
+        return _parse(rows.read_text(encoding="utf-8"), self._proposed_labels, rows)
+
+    @cached_property
     def _proposed_labels(self) -> tuple[str, ...]:
         listed = self.folder / "proposals" / "classes.txt"
         if not listed.is_file():

@@ -104,9 +104,10 @@ def pictures(name: str) -> ResponseReturnValue:
     page = min(max(request.args.get("page", 1, int), 1), pages)
     try:
         boxes = [(_name_of(label), count) for label, count in one.boxes_by_label().most_common()]
+        left_out = [f"{_name_of(label)} {count}" for label, count in one.left_out().most_common()]
         problem = None
     except SetError as error:
-        boxes, problem = [], str(error)
+        boxes, left_out, problem = [], [], str(error)
     return render_template(
         "labelling/set.html",
         name=name,
@@ -117,6 +118,7 @@ def pictures(name: str) -> ResponseReturnValue:
         page=page,
         pages=pages,
         boxes=boxes,
+        left_out=", ".join(left_out),
         problem=problem,
         begin=next((p for p in one.pictures if one.state(p) != "done"), None),
     )

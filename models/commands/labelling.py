@@ -1,17 +1,22 @@
-"""`spotter model frames` and `import-labels`: from a video and another tool's labels to a data set."""
+"""`spotter model frames`, `corrected` and `import-labels`: from a video, corrections or labels to a data set."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
 from models.commands import FILE, FOLDER, need
 from models.commands.durations import Duration
+from spotter.weights import weights_path
 
 if TYPE_CHECKING:
+    from models.frames import Taken
     from models.labelling.importing import Imported
 
 _SHOWN = 20  # findings of a kind that are printed before "and N more"
@@ -60,15 +65,52 @@ def frames(
     with progress_bar("frames", sum(Video(video).frames for video in videos)) as advance:
         results = [take_frames(video, out, settings, advance) for video in videos]
     for taken in results:
-        left = []
-        if taken.copies:
-            left.append(f"{len(taken.copies)} near-copies of the frame before")
-        if taken.blurred:
-            left.append(f"{len(taken.blurred)} blurred ({_some(taken.blurred)})")
-        click.echo(
-            f"{taken.video}: {len(taken.kept)} of {taken.looked_at} frames in {out}"
-            + (f"; left out: {', '.join(left)}" if left else "")
-        )
+        _print_taken(taken, out)
+
+
+@click.command()
+@click.argument("recording", type=FILE)
+@click.option("--corrections", type=FILE, required=True, help="What *Download for training* on the dashboard gives.")
+@click.option("--camera", required=True, help="Whose view is recorded, as the corrections call it.")
+@click.option("--start", required=True, metavar="TIME", help="When it begins, such as 2026-11-30T08:00:00+01:00.")
+@click.option("--config", type=FILE, help="Settings with the time zone of a --start that names none.")
+@click.option("--out", type=FOLDER, required=True, help="Set of the labels page to begin or to add to.")
+@click.option("--every", type=Duration(), default="0.5s", show_default=True, help="Time between frames.")
+@click.option("--weights", type=FILE, help="ONNX detector; the shipped one where left out.")
+@click.option("--conf", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Least score proposed.")
+def corrected(
+    recording: Path,
+    corrections: Path,
+    camera: str,
+    start: str,
+    config: Path | None,
+    out: Path,
+    every: float,
+    weights: Path | None,
+    conf: float,
+) -> None:
+    """Make a set for the labels page of RECORDING: frames of sessions that people corrected on the dashboard.
+
+    Boxes are what the detector finds, under the corrected label where theirs was found wrong.
+    """
+    need("cpu", "cv2", "numpy", "onnxruntime", "supervision")
+    from models.corrected import read_corrections, sessions_in, write_set
+    from models.progress import progress_bar
+    from models.video import Video
+    from spotter.catalog import load as load_catalog
+    from spotter.detector import Detector
+
+    sessions = sessions_in(read_corrections(corrections), camera, recording, _moment(start, config))
+    detector = Detector(weights_path(weights), confidence=conf)
+    with progress_bar("frames", Video(recording).frames) as advance:
+        done = write_set(recording, sessions, out, detector, load_catalog(), every=every, passed=advance)
+    _print_taken(done.taken, out / "images")
+    click.echo(f"corrected sessions: {len(sessions)}; proposed: {_counted(done.boxes)}")
+    if done.renamed:
+        click.echo(f"renamed: {_counted({f'{old} → {new}': count for (old, new), count in done.renamed.items()})}")
+    if unused := sorted({one.taken_for for one in sessions if one.truly is None}):
+        click.echo(f"no use: {', '.join(unused)}; boxes stay where it was found: delete those that are wrong")
+    click.echo(f"accept them on the labels page, set {out.name}")
 
 
 @click.command(name="import-labels")
@@ -142,9 +184,46 @@ def _print(done: Imported, source: Path, out: Path, check: bool) -> None:
         click.echo(f"{source}: {done.form}, {total} in {out}/data.yaml; next: spotter model split {out}")
 
 
+def _print_taken(taken: Taken, out: Path) -> None:
+    left = []
+    if taken.copies:
+        left.append(f"{len(taken.copies)} near-copies of the frame before")
+    if taken.blurred:
+        left.append(f"{len(taken.blurred)} blurred ({_some(taken.blurred)})")
+    click.echo(
+        f"{taken.video}: {len(taken.kept)} of {taken.looked_at} frames in {out}"
+        + (f"; left out: {', '.join(left)}" if left else "")
+    )
+
+
+def _moment(text: str, config: Path | None) -> datetime:
+    """The moment that a person typed; without a time zone, in that of the settings."""
+    from spotter.settings import load
+
+    try:
+        began = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time; write 2026-11-30T08:00:00+01:00", param_hint="--start"
+        ) from None
+    if began.tzinfo is None and config is not None:
+        began = began.replace(tzinfo=ZoneInfo(load(config).timezone))
+    if began.tzinfo is None:
+        raise click.BadParameter(
+            f"{text!r} has no time zone; write {text}+01:00, or give --config", param_hint="--start"
+        )
+    if not 2000 <= began.year < 2100:
+        raise click.BadParameter(f"{text!r}: no gym was recorded in that year", param_hint="--start")
+    return began
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{what} {count}" for what, count in Counter(counts).most_common()) or "nothing"
+
+
 def _some(numbers: list[int]) -> str:
     first = ", ".join(str(n) for n in numbers[:5])
     return f"frames {first}, …" if len(numbers) > 5 else f"frames {first}"
 
 
-COMMANDS = (frames, import_labels_command)
+COMMANDS = (frames, corrected, import_labels_command)

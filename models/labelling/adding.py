@@ -43,7 +43,7 @@ def room_in(out: Path) -> Room:
     if not path.is_file():
         return Room(out / "images", {"train": "images"})
     layout = read_layout(path)
-    keys = {k: v for k, v in yaml.safe_load(path.read_text(encoding="utf-8")).items() if k != "names"}
+    keys = other_keys(path)
     lists = tuple(out / name for name in ("train.txt", "val.txt"))
     if (out / LOOKED_AT).is_file():
         whole = {
@@ -58,6 +58,11 @@ def room_in(out: Path) -> Room:
     if len(train) != 1 or train[0].suffix == ".txt" or not train[0].resolve().is_relative_to(out.resolve()):
         raise DataError(f"data set {path}: its `train` is not one folder below it; import into another --out")
     return Room(train[0], keys)
+
+
+def other_keys(path: Path) -> dict[str, object]:
+    """What a `data.yaml` that was read already holds beside the names."""
+    return {k: v for k, v in yaml.safe_load(path.read_text(encoding="utf-8")).items() if k != "names"}
 
 
 def _is(layout: Layout, split: str, place: Path) -> bool:

@@ -189,7 +189,8 @@ def _clip_name(stem: str) -> str:
 def read_frames(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
     """Frames of a video by number, in order."""
     numbers = set(wanted)
-    yield from Video(path).frames_at(lambda n: n in numbers, stop=max(numbers, default=-1))
+    for frame in Video(path).frames_at(lambda n: n in numbers, stop=max(numbers, default=-1)):
+        yield frame.number, frame.image
 
 
 def _number(item: Labelled) -> int:

@@ -90,6 +90,22 @@ def test_proposals_are_shown_until_accepted_and_numbered_by_their_own_list(kit: 
     assert (kit.read(picture).state, kit.read(picture).boxes) == ("done", ())
 
 
+def test_a_set_says_which_proposals_it_has_no_class_for(gym: Gym, signed_in: FlaskClient) -> None:
+    kept = sets.create(gym.settings.data / "labelling", "kit", LABELS)
+    for number in range(3):
+        name = kept.add(photo(colour=number), f"{number}.jpg")
+        assert name is not None
+        rows = kept.folder / "proposals" / f"{Path(name).stem}.txt"
+        rows.parent.mkdir(exist_ok=True)
+        rows.write_text("0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.1 0.1\n0 0.2 0.2 0.1 0.1\n")
+    (kept.folder / "proposals" / "classes.txt").write_text("dumbbell\nkettlebell\n")
+    kept.save(kept.pictures[0], [], "none")  # what was accepted waits for nothing
+    assert kept.left_out() == {"dumbbell": 4}
+    assert "for the set has no such class: Dumbbell 4</p>" in signed_in.get("/labels/kit").text
+    (kept.folder / "proposals" / "classes.txt").write_text("person\nkettlebell\n")
+    assert "has no such class" not in signed_in.get("/labels/kit").text
+
+
 def test_a_set_begins_with_the_pictures_that_are_there(tmp_path: Path) -> None:
     images = tmp_path / "kit" / "images"
     images.mkdir(parents=True)
