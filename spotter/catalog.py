@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,7 @@ class Entry(_Part):
     equipment: bool = Field(True, description="false for what is detected but not used, such as a person")
     en: Card
     ko: Card
+    spellings: tuple[Text, ...] = Field((), description="what data sets call it, often misspelt; no page shows it")
     sources: tuple[Text, ...] = Field((), description="what the notes on safety rest on")
 
     @model_validator(mode="after")
@@ -79,13 +81,13 @@ class Catalog(_Part):
         return entry.card(language).name if entry else _readable(label)
 
     def find(self, text: str) -> Entry | None:
-        """The entry that a person means by a label, name or alias in any language.
+        """The entry that a person or a data set means by a label, name, alias or spelling in any language.
 
         Case, spaces and punctuation do not matter: `YogaBlock`, `yoga-block` and `Yoga blocks` are one.
         """
         wanted = _squash(text)
         for entry in self.entries if wanted else ():
-            names = {entry.label}
+            names = {entry.label, *entry.spellings}
             for card in (entry.en, entry.ko):
                 names.update((card.name, card.plural, *card.aliases))
             if wanted in {_squash(name) for name in names}:
@@ -114,4 +116,5 @@ def _readable(label: str) -> str:
 
 
 def _squash(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum())
+    composed = unicodedata.normalize("NFC", text)  # macOS takes Hangul in file names apart
+    return "".join(c for c in composed.casefold() if c.isalnum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_an_entry_says_all_that_a_card_needs_in_both_languages(entry: catalog.En
         ("Dumbell", "dumbbell"),
         ("kettleball", "kettlebell"),
         ("human", "person"),
+        (unicodedata.normalize("NFD", "케틀벨"), "kettlebell"),
     ],
 )
 def test_people_find_things_by_the_names_they_use(text: str, label: str) -> None:
@@ -57,12 +59,13 @@ def test_people_find_things_by_the_names_they_use(text: str, label: str) -> None
 def test_no_name_means_two_things() -> None:
     known: dict[str, str] = {}
     for entry in catalog.load():
-        for card in (entry.en, entry.ko):
-            for name in {card.name, card.plural, *card.aliases}:
-                assert known.setdefault(name.casefold(), entry.label) == entry.label
-                found = catalog.load().find(name)
-                assert found is not None
-                assert found.label == entry.label
+        shown = {name for card in (entry.en, entry.ko) for name in (card.name, card.plural, *card.aliases)}
+        assert not shown & {*entry.spellings}
+        for name in shown | {*entry.spellings}:
+            assert known.setdefault(name.casefold(), entry.label) == entry.label
+            found = catalog.load().find(name)
+            assert found is not None
+            assert found.label == entry.label
 
 
 def test_an_unknown_label_is_still_readable() -> None:
