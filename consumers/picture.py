@@ -85,13 +85,15 @@ def picture_of(view: View, zones: CameraZones, reach: float, confidence: float) 
 def _without_doubles(kit: list[Sighting]) -> list[Sighting]:
     """Each thing once, where the detector has put two boxes on it: the more certain one."""
     doubles: set[int] = set()
-    boxes = [found.box for found in kit]
-    for position, (left, top, right, bottom) in enumerate(boxes):
-        for other, (other_left, other_top, other_right, other_bottom) in enumerate(boxes[:position]):
+    before: list[Box] = []
+    for position, found in enumerate(kit):
+        left, top, right, bottom = box = found.box
+        for other, (other_left, other_top, other_right, other_bottom) in enumerate(before):
             if left > other_right or other_left > right or top > other_bottom or other_top > bottom:
                 continue  # nearly always
-            if _is_double(kit[position], kit[other]):
+            if _is_double(found, kit[other]):
                 doubles |= {position, other}
+        before.append(box)
     if not doubles:
         return kit
     kept: list[Sighting] = []

@@ -190,10 +190,10 @@ def distance_in_sizes(one: Box, other: Box) -> float:
     """How far apart two items' centres are, in sizes of the larger, by the worse of the two axes."""
     left, top, right, bottom = one
     other_left, other_top, other_right, other_bottom = other
-    width = max(right - left, other_right - other_left, 1e-6)
-    height = max(bottom - top, other_bottom - other_top, 1e-6)
-    across = abs(left + right - other_left - other_right) / width
-    down = abs(top + bottom - other_top - other_bottom) / height
+    width, other_width = right - left, other_right - other_left
+    height, other_height = bottom - top, other_bottom - other_top
+    across = abs(left + right - other_left - other_right) / ((width if width > other_width else other_width) or 1e-6)
+    down = abs(top + bottom - other_top - other_bottom) / ((height if height > other_height else other_height) or 1e-6)
     return (across if across > down else down) / 2
 
 
