@@ -116,7 +116,7 @@ def _forget_lost(turn: _Turn) -> None:
             item.lost += turn.watched
             if item.home and not item.moving:
                 _spend(turn, item, used=False, returned=True)  # somebody stands before the rack that it is back in
-            if item.lost > turn.thresholds(item.use).lost_after and not _is_pending(turn, item, item.lost):
+            if item.lost > turn.thresholds(item.use).lost_after and not _is_pending(turn, item):
                 if item.use is not None and item.use.session:
                     turn.facts.append(tell(item.use, "ended", "lost"))
                 continue
@@ -124,15 +124,15 @@ def _forget_lost(turn: _Turn) -> None:
     turn.state.items = kept
 
 
-def _is_pending(turn: _Turn, item: Item, lost: int) -> bool:
-    """Whether a candidate that appeared in time may still turn out to be the item, lost for so long."""
-    if item.use is None or not item.use.session:
+def _is_pending(turn: _Turn, item: Item) -> bool:
+    """Whether a candidate that appeared in time may still turn out to be the lost item."""
+    if item.lost is None or item.use is None or not item.use.session:
         return False
     thresholds = turn.thresholds(item.use)
     for other in turn.state.items:
         if other.use is not None and not other.use.session:
             age = turn.picture.time - other.use.started
-            if lost - age <= thresholds.lost_after and age <= 2 * thresholds.use_after:
+            if item.lost - age <= thresholds.lost_after and age <= 2 * thresholds.use_after:
                 return True
     return False
 
