@@ -161,6 +161,8 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     if item.lost is None:
         used = item.in_use and (in_use or item.moving or not _walked_off(turn, item))
         _spend(turn, item, used=used, returned=found.home is not None and not found.moving)
+    elif item.in_use and in_use:
+        _bridge(item.use, item.lost)
     elif not (item.in_use or item.home or in_use) and distance_in_sizes(item.box, found.box) <= SAME_SIZES:
         _rest(turn, item, item.lost)  # it was only not seen
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
@@ -211,6 +213,12 @@ def _walked_off(turn: _Turn, item: Item) -> bool:
     to move or disappears. So is kit that moved and has stopped.
     """
     return item.holder_moves and any(person.track == item.holder for person in turn.picture.people)
+
+
+def _bridge(use: Use | None, unseen: int) -> None:
+    """Book a moment in which a thing in use was not seen, such as what is swung fast, as use of its session."""
+    if use is not None and use.session and unseen <= COAST_MS:
+        use.active += unseen
 
 
 def _spend(turn: _Turn, item: Item, *, used: bool, returned: bool = False) -> None:
@@ -340,6 +348,7 @@ def _take_over(item: Item, other: Item) -> None:
     if not session.session and session.started > use.started:
         session, use = use, session
     both = max(0, min(session.last, use.last) - max(session.started, use.started))
+    _bridge(session, max(0, use.started - session.last))
     session.last, session.idle = max(session.last, use.last), 0
     session.active = min(session.active + max(0, use.active - both), session.last - session.started)
     session.score_sum += use.score_sum

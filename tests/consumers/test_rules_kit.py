@@ -66,6 +66,23 @@ def test_a_hand_over_the_item_for_8_s_keeps_one_session(settings: Settings, trac
     assert active(film, settings) == [20]
 
 
+@pytest.mark.parametrize("track", ["k", "k-again"])
+@pytest.mark.parametrize(("unseen", "used"), [(1.5, 11.5), (2, 10)])
+def test_a_moment_out_of_sight_between_two_of_use_is_use(
+    settings: Settings, track: str, unseen: float, used: float
+) -> None:
+    film = Film().show(held("k"), 5, every=0.5).show([person("p", 0.6, 0.9)], unseen, every=0.5)
+    film.show(held(track), 5, every=0.5).show([kettlebell(track, 0.6, 0.9)], 30)
+    assert active(film, settings) == [used]
+
+
+def test_a_glimpse_now_and_then_does_not_add_up_to_a_session(settings: Settings) -> None:
+    film = Film()
+    for _ in range(5):
+        film.show([kettlebell("k", 0.6, 0.9, moving=True)], 0.2, every=0.1).show([], 0.8, every=0.1)
+    assert of(film, settings) == []
+
+
 def test_an_item_gone_for_longer_than_lost_after_ends_where_it_was_last_seen(settings: Settings) -> None:
     film = Film().show(held("k"), 10).show([person("p", 0.6, 0.9)], 12).show(held("k2"), 10)
     assert of(film, settings) == [("kettlebell", 0, 10, "lost"), ("kettlebell", 22, None, None)]
