@@ -18,6 +18,8 @@ MIN_VISIBLE = 0.35
 MIN_SIDE_PX = 4.0
 SMEARED = 0.12
 """Share of pasted items that are blurred by their own motion."""
+TURNED = 0.2
+"""Share of pasted items that stand in no way a thing on the floor would."""
 SOLID = 100
 """Mask level (0..255) from which an item's pixel counts for its box; a smear's faint ends do not."""
 SKIN = ((140, 172, 224), (105, 140, 198), (80, 110, 165), (50, 75, 120), (35, 50, 85))
@@ -125,6 +127,17 @@ def paste_row(picture: Picture, cuts: Sequence[Cutout], side: float, random: np.
     for cut, own, step in zip(cuts, sides, wide, strict=True):
         picture = paste(picture, cut, own, random, at=(int(x + step / 2), y))
         x += step
+    return picture
+
+
+def paste_pile(picture: Picture, cuts: Sequence[Cutout], side: float, random: np.random.Generator) -> Picture:
+    """`cuts` one upon the other, the lowest first, each over the top of the one below, as blocks are put away."""
+    height, width = picture.pixels.shape[:2]
+    x = int(random.uniform(0.2, 0.8) * width)
+    y = height * random.uniform(0.75, 1.0)
+    for cut in cuts:
+        picture = paste(picture, cut, side, random, hidden=0.8, at=(x + round(random.normal(0, 0.08 * side)), int(y)))
+        y -= side * cut.mask.shape[0] / max(cut.mask.shape) * random.uniform(0.6, 0.95)
     return picture
 
 
@@ -249,11 +262,11 @@ def _scale_hsv(pixels: Pixels, gains: NDArray[np.float64]) -> Pixels:
 
 
 def _turn(cut: Cutout, random: np.random.Generator) -> Cutout:
-    """Mirrored half of the time, tilted a little, sometimes laid on its side."""
+    """Mirrored half of the time, tilted a little, sometimes turned as far as a swing or a throw turns it."""
     pixels, mask = cut.pixels, cut.mask
     if random.random() < 0.5:
         pixels, mask = pixels[:, ::-1], mask[:, ::-1]
-    angle = random.normal(0, 12) + (90 * random.integers(0, 4) if random.random() < 0.15 else 0)
+    angle = random.uniform(0, 360) if random.random() < TURNED else random.normal(0, 12)
     h, w = mask.shape
     matrix = cv2.getRotationMatrix2D((w / 2, h / 2), angle, 1.0)
     cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])

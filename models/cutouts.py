@@ -1,4 +1,4 @@
-"""Items cut out of pictures, to be pasted into others: product photos on white, and items inside labelled boxes."""
+"""Items cut out of pictures, to be pasted into others: product photos on white or with alpha, and labelled boxes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ class Cutout:
 
 
 def read_cutouts(folder: Path, labels: Sequence[str]) -> list[Cutout]:
-    """Items from `folder/LABEL/*.jpg`, photos on white or near-white, several items a photo allowed."""
+    """Items from `folder/LABEL/*`: one a picture with alpha, or photos on near-white, several items a photo allowed."""
     if not folder.is_dir():
         raise DataError(f"cutouts {folder}: no such folder; it holds one folder of photos on white for each label")
     found: list[Cutout] = []
     for label in sorted(p for p in folder.iterdir() if p.is_dir() and p.name in labels):
         for path in sorted(p for p in label.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES):
-            found += _cut_from_white(read_pixels(path), labels.index(label.name), label.name in ROUND)
+            number = labels.index(label.name)
+            cut = _cut_by_alpha(path, number)
+            found += [cut] if cut else _cut_from_white(read_pixels(path), number, label.name in ROUND)
     return found
 
 
@@ -55,6 +57,18 @@ def cut_from_boxes(samples: Sequence[Sample], labels: Sequence[str], skip: froze
             if cut is not None:
                 found.append(cut)
     return found
+
+
+def _cut_by_alpha(path: Path, label: int) -> Cutout | None:
+    """The item of a picture that has alpha; None for one without."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        return None
+    x, y, w, h = cv2.boundingRect(image[..., 3])
+    if min(w, h) < MIN_SIDE_PX or w * h == image[..., 3].size:
+        return None  # nothing in it, or nothing left out of it
+    part = as_pixels(image[y : y + h, x : x + w])
+    return _shrink(Cutout(label, part[..., :3].copy(), part[..., 3].copy()))
 
 
 def _cut_from_white(image: NDArray[np.uint8], label: int, is_round: bool) -> Iterator[Cutout]:

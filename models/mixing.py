@@ -10,13 +10,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.augment import Picture, degrade, flip, hold, mosaic, paste, paste_row, place, recolour, shift_colours
+from models.augment import (
+    Picture,
+    degrade,
+    flip,
+    hold,
+    mosaic,
+    paste,
+    paste_pile,
+    paste_row,
+    place,
+    recolour,
+    shift_colours,
+)
 from models.cutouts import Cutout
 from models.labels import DataError, Sample, count_boxes
 from models.lookalikes import add_lookalike
 from models.pixels import as_pixels, read_pixels
 
 ZOOM = (np.log(0.7), np.log(2.0))  # of single pictures, relative to their fit into the square
+PILED = "yoga_block"
+PRODUCT_ZOOM = (np.log(0.6), np.log(1.15))
+BUSY = 0.3  # share of a shop's photos that were taken in a room
 PLAIN_SHAPE = (480, 640, 3)
 LOAD_SIDE_PX = 960  # longer side at which pictures are kept in memory: one and a half times what training sees
 
@@ -41,7 +56,11 @@ class MixSettings:
     lookalike: float = 0.15
     """Share of pictures that get a clock or an empty shelf, which is no item."""
     plain: float = 0.25
-    """Share of backgrounds that are one bright or dark colour, like a kiosk's table or a shop's photo."""
+    """Share of backgrounds that are one bright or dark colour, like a kiosk's table."""
+    product: float = 0.15
+    """Share of training pictures like a shop's photo: items that fill it, mostly before a plain ground."""
+    pile: float = 0.15
+    """Share of those that show yoga blocks piled up."""
     item_scale: dict[str, float] = field(
         default_factory=lambda: {"exercise_ball": 2.2, "foam_roller": 1.3, "yoga_block": 0.8, "lacrosse_ball": 0.4}
     )
@@ -72,12 +91,15 @@ class Mixer:
         if not len(shares):
             raise DataError("training: no pictures; give a data.yaml whose `train` folder holds some")
         self._shares = shares / shares.sum()
+        self._empty = [picture for pictures, _ in self._groups for picture in pictures if not len(picture.rows)]
         self._bank = [[c for c in cutouts if c.label == i] for i in range(len(labels))]
         self._banked = [i for i, cuts in enumerate(self._bank) if cuts]
 
     def draw(self, size: int, random: np.random.Generator) -> Picture:
         """One training picture, `size` square."""
-        if random.random() < self.settings.mosaic:
+        if self._banked and random.random() < self.settings.product:
+            picture = place(self._product(random), size, float(np.exp(random.uniform(*PRODUCT_ZOOM))), random)
+        elif random.random() < self.settings.mosaic:
             picture = mosaic([self._one(random) for _ in range(4)], size, random)
         else:
             picture = place(self._one(random), size, float(np.exp(random.uniform(*ZOOM))), random)
@@ -92,7 +114,7 @@ class Mixer:
         picture = pictures[int(random.choice(len(pictures), p=weights))]
         empty = not len(picture.rows)
         if empty and self._banked and random.random() < self.settings.plain:
-            picture = Picture(np.full(PLAIN_SHAPE, random.integers(0, 256, 3), np.uint8), picture.rows)
+            picture = _plain(random)
         if not self._banked or (not empty and random.random() > self.settings.paste_photo):
             return picture
         if random.random() < self.settings.lookalike:
@@ -111,6 +133,22 @@ class Mixer:
             picture = paste(picture, recolour(self._some(label, random), random), share * longer, random)
         return picture
 
+    def _product(self, random: np.random.Generator) -> Picture:
+        """One to three items that fill the picture, or a pile of blocks."""
+        picture = _plain(random)
+        if self._empty and random.random() < BUSY:
+            picture = self._empty[int(random.integers(len(self._empty)))]
+        count = 1 + int(random.choice(3, p=(0.6, 0.25, 0.15)))
+        piled = self._bank[self._labels.index(PILED)] if PILED in self._labels else []
+        if piled and random.random() < self.settings.pile:
+            cuts = [recolour(piled[int(random.integers(len(piled)))], random) for _ in range(count + 1)]
+            return paste_pile(picture, cuts, float(random.uniform(0.25, 0.5)) * min(picture.pixels.shape[:2]), random)
+        for _ in range(count):
+            cut = recolour(self._some(int(random.choice(self._banked)), random), random)
+            side = random.uniform(0.5, 0.98) / np.sqrt(count) * min(picture.pixels.shape[:2])
+            picture = paste(picture, cut, float(side), random)
+        return picture
+
     def _some(self, label: int, random: np.random.Generator) -> Cutout:
         return self._bank[label][int(random.integers(len(self._bank[label])))]
 
@@ -126,6 +164,20 @@ class Mixer:
                 cuts = [self._some(label, random) for _ in range(count)]
             picture = paste_row(picture, cuts, side, random)
         return picture
+
+
+def _plain(random: np.random.Generator) -> Picture:
+    """A wall, a table or a photographer's paper: any colour or a grey, often with light that falls off."""
+    colour = (
+        random.integers(0, 256, 3)
+        if random.random() < 0.4
+        else np.full(3, 250 if random.random() < 0.5 else random.integers(256))
+    )
+    height, width = PLAIN_SHAPE[:2]
+    ends = random.uniform(0.7, 1.1, 2)
+    light = np.linspace(ends[0], ends[1], height)[:, None, None] * np.ones((1, width, 1))
+    pixels = np.clip(light * colour, 0, 255).astype(np.uint8)
+    return Picture(pixels, np.zeros((0, 5), np.float32))
 
 
 def _load_all(samples: Sequence[Sample]) -> list[Picture]:

@@ -196,7 +196,7 @@ def _mixer(settings: RunSettings, data_set: DataSet) -> Mixer:
     backgrounds = [s for folder in settings.backgrounds for s in read_folder(folder, len(labels))]
     cutouts = [cut for folder in settings.cutouts for cut in read_cutouts(folder, labels)]
     if settings.cutouts:
-        cutouts += cut_from_boxes([*data_set.train, *renders], labels, frozenset({KEPT_LABEL}))
+        cutouts += cut_from_boxes(data_set.train, labels, frozenset({KEPT_LABEL}))
     return Mixer(labels, data_set.train, backgrounds, renders, cutouts)
 
 

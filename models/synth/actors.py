@@ -9,7 +9,8 @@ import numpy as np
 
 from models.synth import holding, poses
 from models.synth.bodies import Person, random_look
-from models.synth.items import Item, make
+from models.synth.items import make
+from models.synth.makes import Item
 from models.synth.meshes import Floats, Mesh, rotation
 from models.synth.skeleton import Hand, Pose, Posed
 

@@ -12,7 +12,7 @@ from models.synth import holding, items, poses, room
 from models.synth.bodies import Look, Person
 from models.synth.choreography import Beat, Script, keyed, walking
 from models.synth.clips import Clip, Place, Prop, block, ceiling_lamps, in_room, polygon_of
-from models.synth.items import Item
+from models.synth.makes import Item
 from models.synth.meshes import rotation
 from models.synth.poses import Standpoint
 from models.synth.skeleton import Hand, Pose, Posed

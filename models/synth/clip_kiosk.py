@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.synth import holding, items, poses, room
+from models.synth import balls, holding, items, poses, room
 from models.synth.bodies import Look, Person
 from models.synth.choreography import Script, keyed, walking
 from models.synth.clips import Clip, Prop
@@ -52,7 +52,7 @@ def kiosk() -> Clip:
     hip = person.rest.hip_height
     stand, door = Standpoint(0.0, 0.30, 0), (2.4, 0.5)
     block_item = items.yoga_block(np.random.default_rng(KIOSK_SEEDS[0]), "foam")
-    ball_item = items.med_ball(np.random.default_rng(KIOSK_SEEDS[1]), "two-tone")
+    ball_item = balls.med_ball(np.random.default_rng(KIOSK_SEEDS[1]), "two-tone")
     bell = items.kettlebell(np.random.default_rng(KIOSK_SEEDS[2]), 0.102, "iron")
     base = poses.stand(hip, width=0.17)
 

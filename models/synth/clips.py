@@ -10,7 +10,7 @@ import numpy as np
 from models.synth import holding, room
 from models.synth.bodies import Person
 from models.synth.choreography import Script
-from models.synth.items import Item
+from models.synth.makes import Item
 from models.synth.meshes import Mesh
 from models.synth.poses import Standpoint
 from models.synth.scenes import Lamp

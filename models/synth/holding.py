@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.synth.items import Item
+from models.synth.makes import Item
 from models.synth.meshes import Floats
 from models.synth.skeleton import Posed, unit
 

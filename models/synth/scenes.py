@@ -8,7 +8,8 @@ import numpy as np
 
 from models.synth import clutter, racks, room
 from models.synth.actors import act
-from models.synth.items import MAKERS, Item, make
+from models.synth.items import MAKERS, make
+from models.synth.makes import Item
 from models.synth.meshes import Floats, Mesh, Paint, rotation
 from models.synth.stage import Camera
 
@@ -18,6 +19,25 @@ SHARES = np.array([1.0, 1.5, 1.6, 2.0, 1.7, 2.0, 1.2, 0.8])
 SHARES = SHARES / SHARES.sum()
 VIEWS = ("high", "phone", "kiosk", "items", "rack")
 VIEW_SHARES = (0.26, 0.23, 0.18, 0.19, 0.14)
+USE = "use"
+"""The view of a phone, with kit in use only, most often swung; it has to be asked for."""
+ACTIVITIES = {
+    "swing": 0.17,
+    "pick_up": 0.11,
+    "chest": 0.10,
+    "overhead": 0.06,
+    "squat": 0.10,
+    "dumbbells": 0.05,
+    "carry": 0.09,
+    "present_one": 0.08,
+    "sit_on_ball": 0.07,
+    "roll": 0.07,
+    "lunge": 0.02,
+    "stand": 0.02,
+    "walk": 0.04,
+    "run": 0.02,
+}
+USING = {"swing": 0.5, "pick_up": 0.1, "chest": 0.1, "overhead": 0.1, "squat": 0.1, "carry": 0.1}
 Random = np.random.Generator
 
 
@@ -52,10 +72,11 @@ class Scene:
 
 
 def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Scene:
-    """A scene of one of the `VIEWS`, drawn unless given."""
+    """A scene of one of the `VIEWS`, drawn unless given, or of `USE`."""
     drawn = str(rng.choice(VIEWS, p=VIEW_SHARES))
     view = view or drawn
-    scene = Scene(_camera(rng, view))
+    like = "phone" if view == USE else view
+    scene = Scene(_camera(rng, like))
     shell = _shell(rng)
     if with_room:
         _furnish(scene, rng, shell, busy=view not in ("kiosk", "rack"))
@@ -69,7 +90,7 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
         "kiosk": 1,
         "items": 0,
         "rack": int(rng.integers(0, 2)),
-    }[view]
+    }[like]
     for _ in range(people):
         _add_person(scene, rng, view, taken)
     if view == "items" and rng.random() < 0.3:
@@ -81,7 +102,7 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
         "items": rng.integers(5, 11),
         "rack": rng.integers(0, 3),
     }
-    for _ in range(int(count[view])):
+    for _ in range(int(count[like])):
         _add_item(scene, rng, view, taken)
     for _ in range(int(rng.integers(0, 4))):
         spot = _free_spot(scene, rng, 0.25, taken, 0.2)
@@ -135,27 +156,8 @@ def _add_person(scene: Scene, rng: Random, view: str, taken: list[tuple[float, f
         spot, heading = np.array([float(rng.normal(0, 0.1)), float(rng.uniform(0, 0.4)), 0]), float(rng.normal(0, 14))
         taken.append((float(spot[0]), float(spot[1]), 0.4))
     else:
-        activity = str(
-            rng.choice(
-                [
-                    "swing",
-                    "pick_up",
-                    "chest",
-                    "overhead",
-                    "squat",
-                    "dumbbells",
-                    "carry",
-                    "present_one",
-                    "sit_on_ball",
-                    "roll",
-                    "lunge",
-                    "stand",
-                    "walk",
-                    "run",
-                ],
-                p=[0.17, 0.11, 0.10, 0.06, 0.10, 0.05, 0.09, 0.08, 0.07, 0.07, 0.02, 0.02, 0.04, 0.02],
-            )
-        )
+        chances = USING if view == USE else ACTIVITIES
+        activity = str(rng.choice(list(chances), p=list(chances.values())))
         free = _free_spot(scene, rng, 0.55, taken, 0.25)
         if free is None:
             return
@@ -178,7 +180,7 @@ def _add_rack(scene: Scene, rng: Random, taken: list[tuple[float, float, float]]
     taken.append((shift[0], shift[1], 1.0))
 
 
-def _lying(item: Item, rng: Random) -> Mesh:
+def lying(item: Item, rng: Random) -> Mesh:
     """The item as somebody left it: turned, perhaps on its side, on the floor."""
     mesh = item.mesh
     if item.label == "yoga_block":
@@ -201,7 +203,7 @@ def _add_item(scene: Scene, rng: Random, view: str, taken: list[tuple[float, flo
         return
     spot = _free_spot(scene, rng, max(0.12, item.half_width), taken, 0.15 if view == "items" else 0.4)
     if spot is not None:
-        scene.things.append(Thing(item.label, _lying(item, rng).moved(shift=(float(spot[0]), float(spot[1]), 0.0))))
+        scene.things.append(Thing(item.label, lying(item, rng).moved(shift=(float(spot[0]), float(spot[1]), 0.0))))
 
 
 def _shell(rng: Random) -> room.Shell:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from models.filmed import BOXES
@@ -51,19 +52,38 @@ def data(tmp_path: Path) -> Path:
 
 def test_one_command_trains_exports_and_scores(data: Path, tmp_path: Path) -> None:
     from models.cli import model
+    from models.export import export
+    from models.networks import read_network
+    from models.recipe import SECOND, blend
     from spotter.detector import Detector
 
     out = tmp_path / "run"
-    arguments = ["--renders", "0", "--epochs", "1", "--pictures", "4", "--batch", "2", "--img", "64"]
+    arguments = ["--renders", "0", "--epochs", "1", "--more", "1"]
+    arguments += ["--pictures", "4", "--batch", "2", "--img", "64"]
     done = CliRunner().invoke(model, ["shipped", str(data), "--out", str(out), *arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "photos:" in done.output
     assert tuple(Detector(out / "gym.onnx").labels) == GYM_LABELS
+    again = yaml.safe_load((out / "again" / "settings.yaml").read_text())
+    assert Path(again["run"]["weights"]) == out / "last.pt", "the second run goes on where the first ended"
+    ends = [read_network(folder / "last.pt") for folder in (out, out / "again")]
+    export(blend(*ends, SECOND), tmp_path / "both.onnx", 64)
+    assert (tmp_path / "both.onnx").read_bytes() == (out / "gym.onnx").read_bytes()
     assert sorted(p.name for p in (out / "backgrounds" / "unseen").iterdir()) == ["4.png"]
     assert len(list((out / "backgrounds" / "seen").iterdir())) == 4
     listed = [rows for frames in json.loads(BOXES.read_text()).values() for rows in frames.values()]
     assert len(list((out / "filmed" / "labelled" / "images").iterdir())) == sum(map(bool, listed)) > 50
     assert len(list((out / "filmed" / "empty").iterdir())) == sum(not rows for rows in listed) > 10
+
+
+def test_blended_networks_lie_between_both() -> None:
+    from models.recipe import blend
+    from models.yolov5.network import YoloV5
+
+    one, other = YoloV5(GYM_LABELS), YoloV5(GYM_LABELS)
+    weights = [network.state_dict()["model.0.conv.weight"].clone() for network in (one, other)]
+    found = blend(one, other, 0.7).state_dict()["model.0.conv.weight"]
+    torch.testing.assert_close(found, 0.3 * weights[0] + 0.7 * weights[1])
 
 
 def test_a_stopped_recipe_begins_its_training_again_and_another_run_is_left(

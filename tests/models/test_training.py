@@ -19,7 +19,7 @@ from models.cutouts import Cutout, read_cutouts  # noqa: E402
 from models.labels import Sample  # noqa: E402
 from models.memory import step_bytes  # noqa: E402
 from models.metrics import Scores  # noqa: E402
-from models.mixing import Mixer  # noqa: E402
+from models.mixing import Mixer, MixSettings  # noqa: E402
 from models.networks import read_network, write_network  # noqa: E402
 from models.training import Epoch, Trainer, TrainSettings  # noqa: E402
 from models.yolov5.anchors import fit_anchors, fitting_share  # noqa: E402
@@ -238,6 +238,27 @@ def test_cutouts_leave_white_behind_and_keep_a_handle_open(tmp_path: Path) -> No
     assert cut.mask[140 - top, 97 - left] == 255  # print on it
     assert cut.mask[60 - top, 100 - left] == 0  # inside the handle
     assert cut.mask[0, 0] == 0
+
+
+def test_a_cutout_with_alpha_is_taken_as_it_is_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    image = np.full((200, 240, 4), 250, np.uint8)
+    image[..., 3] = 0
+    image[40:140, 60:180, 3] = 255
+    (tmp_path / LABELS[1]).mkdir()
+    cv2.imwrite(str(tmp_path / LABELS[1] / "white-on-nothing.png"), image)
+    cv2.imwrite(str(tmp_path / LABELS[1] / "nothing.png"), np.zeros((200, 240, 4), np.uint8))
+    (cut,) = read_cutouts(tmp_path, LABELS)
+    assert cut.pixels.shape == (100, 120, 3)
+    assert (cut.mask == 255).all()
+
+
+def test_items_fill_a_picture_as_in_a_shop(samples: list[Sample]) -> None:
+    item = Cutout(1, np.full((60, 60, 3), 200, np.uint8), np.full((60, 60), 255, np.uint8))
+    shop = MixSettings(product=1)
+    empty = [Sample(samples[0].path, np.zeros((0, 5), np.float32))]
+    mixer = Mixer(LABELS, samples, backgrounds=empty, cutouts=[item], settings=shop)
+    sides = [(mixer.draw(128, np.random.default_rng(i)).rows[:, 3:5]).max(initial=0) for i in range(20)]
+    assert np.median(sides) > 64
 
 
 def test_a_start_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:

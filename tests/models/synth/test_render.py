@@ -11,6 +11,7 @@ import pytest
 
 from models.synth.boxes import visible_boxes
 from models.synth.meshes import Paint, ball, box
+from models.synth.scenes import random_scene
 from models.synth.stage import Camera, Stage
 
 pytest.importorskip("bpy", reason="Blender (bpy) is not installed; it comes with the extra [synth]")
@@ -71,6 +72,17 @@ def test_a_training_picture_has_labels_inside_it(tmp_path: Path) -> None:
         assert -1e-6 <= y - height / 2 <= y + height / 2 <= 1 + 1e-6
 
 
+def test_kit_in_use_is_in_the_hands_of_most_people_and_off_the_floor() -> None:
+    pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
+    lifted = people = 0
+    for seed in range(12):
+        things = random_scene(np.random.default_rng(seed), with_room=False, view="use").things
+        people += sum(thing.label == "person" for thing in things)
+        lifted += sum(thing.label != "person" and thing.mesh.vertices[:, 2].min() > 0.05 for thing in things)
+    assert people >= 12
+    assert lifted >= 0.7 * people
+
+
 def test_two_processes_render_what_one_renders(tmp_path: Path) -> None:
     pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
     for jobs in ("1", "2"):  # in processes of their own: Blender's import changes where Python looks for modules
@@ -80,3 +92,23 @@ def test_two_processes_render_what_one_renders(tmp_path: Path) -> None:
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / jobs).glob("*/*.*")} for jobs in ("1", "2"))
     assert one == two
     assert len(one) == 4
+
+
+def test_items_by_themselves_are_cut_out_by_their_alpha(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from models.cli import model
+    from models.cutouts import read_cutouts
+    from models.synth.items import CLASSES
+
+    args = ["synth", "--count", "0", "--products", "2", "--size", "64", "--samples", "1"]
+    run = CliRunner().invoke(model, [*args, "--out", str(tmp_path), "--jobs", "2"], catch_exceptions=False)
+    assert run.exit_code == 0
+    assert "16 items" in run.output
+    cuts = read_cutouts(tmp_path / "products", CLASSES)
+    assert sorted(cut.label for cut in cuts) == sorted([*range(1, 9)] * 2)
+    assert all(max(cut.mask.shape) > 32 and cut.mask.max() == 255 for cut in cuts), "whole, and large in the picture"
+    written = {path: path.read_bytes() for path in tmp_path.glob("products/*/*.png")}
+    next(iter(written)).unlink()
+    CliRunner().invoke(model, [*args, "--out", str(tmp_path), "--jobs", "1"], catch_exceptions=False)
+    assert {path: path.read_bytes() for path in tmp_path.glob("products/*/*.png")} == written, "by its seed alone"

@@ -156,13 +156,13 @@ def test_two_that_the_edge_of_the_picture_pushes_together_are_both_kept(tmp_path
 
 
 def test_a_row_that_stands_close_loses_every_second_box(tmp_path: Path) -> None:
-    """Seven boxes, each on half of the one before: the tail settles one link of the chain in each round."""
-    rows = np.zeros((1, 7, 7), np.float32)
-    rows[0] = [[14 + 6 * place, 32, 18, 18, 0.9 - 0.05 * place, 1, 0] for place in range(7)]
+    """Thirteen boxes, each on half of the one before: the tail settles one link of the chain in each round."""
+    rows = np.zeros((1, 13, 7), np.float32)
+    rows[0] = [[8 + 3 * place, 32, 9, 9, 0.9 - 0.05 * place, 1, 0] for place in range(13)]
     add_tail(rows_model(tmp_path / "in.onnx", rows, opset=17), tmp_path / "out.onnx")
     outputs = runner(tmp_path / "out.onnx").run(None, {"images": np.zeros((1, 3, 64, 64), np.float32)})
     found = seen_by_nvinfer([output[0] for output in outputs], (64, 64), [0.1, 0.1])
-    assert sorted((round(one.score, 2) for one in found), reverse=True) == [0.9, 0.8, 0.7, 0.6]
+    assert sorted((round(one.score, 2) for one in found), reverse=True) == [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 
 
 def test_whole_number_classes_would_all_be_class_zero() -> None:
