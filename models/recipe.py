@@ -28,7 +28,7 @@ SPECIAL = {"kiosk": 50_000, "rack": 70_000}
 """Views that are rendered by themselves as well, and their first seeds: what a mixture shows too seldom."""
 USE_SEED = 60_000
 SECOND = 0.7
-"""What the second run's weights count for in the detector; the rest is the first one's."""
+"""What the second run's weights count for in the detector; the rest is the first one's. Why: see the model card."""
 HELD_EACH = 5
 """Every fifth background is kept from training; renders over it tell how items in unseen places are found."""
 HELD_RENDERS = 60
@@ -72,8 +72,8 @@ class Made:
 def make(data: Path, out: Path, recipe: Recipe, told: Callable[[str], None] = lambda _: None) -> Made:
     """Render, train and score. Raises DataError for a folder that lacks a part, TrainingError for another's `out`.
 
-    A stopped run is begun again: its renders stay, its training starts anew. The moving average of the last
-    epoch is taken, not the one that scored best: the validation pictures choose nothing.
+    A stopped run is begun again: its renders stay, its training starts anew. The moving averages of the last
+    epochs are taken, not those that scored best: the validation pictures choose no epoch.
     """
     photos, start = data / "photos" / "data.yaml", data / "weights" / "yolov5n.pt"
     for part in (photos, start, data / "clips", data / "cutouts", data / "backgrounds"):
@@ -128,7 +128,7 @@ def make(data: Path, out: Path, recipe: Recipe, told: Callable[[str], None] = la
 
 
 def blend(first: YoloV5, second: YoloV5, share: float) -> YoloV5:
-    """`second`, with weights that are by `share` its own and else those of `first`: a mean errs less than either."""
+    """`second`, with weights that are by `share` its own and else those of `first`."""
     others = first.state_dict()
     for name, value in second.state_dict().items():
         if value.is_floating_point():
