@@ -161,7 +161,7 @@ class UsageSession(Event):
     cameras: tuple[Name, ...] = ()
     started: UtcTime
     ended: UtcTime | None = None
-    active_seconds: float = Field(ge=0, description="seconds in which use was really seen")
+    active_seconds: float = Field(ge=0, description="seconds of use that was seen; moments unseen in between count")
     confidence: Fraction
     ended_by: EndedBy | None = Field(None, description="what ended it; null while it is open")
 

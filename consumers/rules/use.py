@@ -2,7 +2,7 @@
 
 Use is first a candidate, which becomes a session once use was really seen for long enough, and is forgotten when it
 pauses for longer than a flicker. A session ends when disuse was seen for long enough. Time in which nothing could be
-seen counts as neither.
+seen counts as neither, but for moments amid a session of kit (`rules/kit.py`).
 """
 
 from __future__ import annotations
