@@ -27,8 +27,8 @@ MOST_DETECTIONS = 200
 
 ROUNDS = 12
 """Each settles one more link of chains in which a box would be suppressed by one that is suppressed itself. An even
-number never takes a box too many. With the shipped detector a wall of dumbbells had one too many
-after six, with others of ours two or three after four and eight."""
+number never takes a box too many. With the shipped detector a wall of dumbbells had one too many after
+six; others of ours needed up to ten."""
 
 MOST_CANDIDATES = 1536
 """Boxes that are compared with each other, best first: a wall of 95 kettlebells had 1,109 from 0.1 up, where the CPU
