@@ -30,7 +30,11 @@ class MissingExtraError(SpotterError):
     """A part is used whose optional packages are not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed; run: {install(extra)}")
+        super().__init__(what, extra)  # as they came, so that it can be raised in another process
+
+    def __str__(self) -> str:
+        what, extra = self.args
+        return f"{what} needs packages that are not installed; run: {install(extra)}"
 
 
 class WeightsError(SpotterError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.synth.workers import each
+from spotter.errors import MissingExtraError
 
 
 def note(number: int, folder: Path) -> None:
@@ -26,3 +27,12 @@ def test_each_number_is_worked_on_once_and_errors_come_back(tmp_path: Path, jobs
     assert len(list(tmp_path.iterdir())) == 4
     with pytest.raises(ValueError, match="a negative number"):
         list(each(work, [5, -1], jobs))
+
+
+def lack(_: int) -> None:
+    raise MissingExtraError("rendering", "synth")
+
+
+def test_what_a_process_lacks_is_said() -> None:
+    with pytest.raises(MissingExtraError, match=r"rendering needs packages .* 'spotter\[synth\]'"):
+        list(each(lack, [1], 2))
