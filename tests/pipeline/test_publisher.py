@@ -154,9 +154,11 @@ def test_names_that_read_alike_together_are_two_connections(
         link._client.wait_connected(5)
     for link in links:
         link.publish_status(Status(state="online", time=START))
-    heard = [listener.next(5) for _ in links]
-    assert {topic for topic, _ in heard} == {"spotter/gym/2-front/status", "spotter/gym-2/front/status"}
-    assert WILL_REASON not in {parse(Status, payload).reason for _, payload in heard}, "one has thrown out the other"
+    expected = {"spotter/gym/2-front/status", "spotter/gym-2/front/status"}
+    while expected:  # a link that is told its status while it connects says it twice
+        topic, payload = listener.next(5)
+        assert parse(Status, payload).reason != WILL_REASON, "one has thrown out the other"
+        expected.discard(topic)
     for link in links:
         link.stop(None)
 
