@@ -118,6 +118,7 @@ def _forget_lost(turn: _Turn) -> None:
                 _spend(turn, item, used=False, returned=True)  # somebody stands before the rack that it is back in
             if item.lost > turn.thresholds(item.use).lost_after and not _is_pending(turn, item):
                 if item.use is not None and item.use.session:
+                    _unbook_coasting(item, item.use)
                     turn.facts.append(tell(item.use, "ended", "lost"))
                 continue
         kept.append(item)
@@ -219,6 +220,14 @@ def _bridge(use: Use | None, unseen: int) -> None:
     """Book a moment in which a thing in use was not seen, such as what is swung fast, as use of its session."""
     if use is not None and use.session and unseen <= COAST_MS:
         use.active += unseen
+
+
+def _unbook_coasting(item: Item, use: Use) -> None:
+    """Take back the time for which a track of something moving was shown on though nothing was found of it."""
+    coasted = use.last - item.changed
+    if item.moving and 0 < coasted <= COAST_MS:
+        use.last -= coasted
+        use.active = max(0, use.active - coasted)
 
 
 def _spend(turn: _Turn, item: Item, *, used: bool, returned: bool = False) -> None:

@@ -88,6 +88,14 @@ def test_an_item_gone_for_longer_than_lost_after_ends_where_it_was_last_seen(set
     assert of(film, settings) == [("kettlebell", 0, 10, "lost"), ("kettlebell", 22, None, None)]
 
 
+def test_a_track_that_is_shown_on_while_nothing_is_found_of_it_ends_where_it_was_found_last(settings: Settings) -> None:
+    film = (
+        Film().play(lambda t: held("k", 0.5 + t / 100), 10).show(held("k", 0.595), 1).show([person("p", 0.6, 0.9)], 12)
+    )
+    assert of(film, settings) == [("kettlebell", 0, 9.5, "lost")]
+    assert active(film, settings) == [9.5]
+
+
 def test_a_broken_track_is_stitched_across_the_room_with_the_person_who_carries_it(settings: Settings) -> None:
     film = Film().show(held("k", 0.45), 5).show([person("p", 0.6, 0.9)], 4).show(held("k2", 0.75), 5)
     assert len(of(film, settings)) == 1
