@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from apiflask import APIFlask
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_bootstrap import Bootstrap5
@@ -143,11 +143,17 @@ def create_app(settings: Settings, overrides: dict[str, Any] | None = None) -> F
         labels_api.bp,
     ):
         app.register_blueprint(blueprint)
+    app.add_url_rule("/favicon.ico", "favicon", app.doc(hide=True)(_favicon))
     api_document.init_app(app)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(SQLAlchemyError, _explain_database)
     app.context_processor(_common)
     return app
+
+
+def _favicon() -> ResponseReturnValue:
+    """What browsers ask for beside whatever is no page, such as JSON."""
+    return current_app.send_static_file("mark.svg")
 
 
 def _common() -> dict[str, Any]:

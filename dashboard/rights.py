@@ -40,6 +40,7 @@ EVERYBODY = ANYBODY_SIGNED_IN | {STRANGER}
 RIGHTS: dict[str, frozenset[str]] = {
     "static": EVERYBODY,
     "bootstrap.static": EVERYBODY,
+    "favicon": EVERYBODY,
     "auth.login": EVERYBODY,
     "auth.second_step": EVERYBODY,
     "auth.setup": EVERYBODY,

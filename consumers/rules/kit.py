@@ -154,7 +154,8 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
         item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
         item.in_use, item.lost, item.rack, item.home = False, None, found.home or item.rack, found.home is not None
         item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
-        item.home_at = now if item.home and not found.moving else item.home_at
+        if item.home and not found.moving:
+            item.home_at = now
         return
     in_use = (found.moving or holder is not None) and found.home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:

@@ -89,7 +89,7 @@ def _is_idle(state: UnitState, picture: Picture, station: Station, layout: Layou
     watch = state.watches.get(picture.camera)
     if state.use is not None or state.told != "free" or watch is None or watch.people or not watch.picture:
         return False
-    return all(name not in picture.people_in for name in layout.zone_names_of_unit[picture.camera, station.unit])
+    return picture.people_in.keys().isdisjoint(layout.zone_names_of_unit[picture.camera, station.unit])
 
 
 def _step(state: UnitState, view: View, picture: Picture | None, station: Station, layout: Layout) -> list[SessionFact]:

@@ -21,6 +21,7 @@ from .people import browser, post
 TABLE = """
 static                        GET   yyyyy
 bootstrap.static              GET   yyyyy
+favicon                       GET   yyyyy
 auth.login                    GET   yyyyy
 auth.login                    POST  yyyyy
 auth.second_step              GET   yyyyy
@@ -281,6 +282,7 @@ def test_a_viewers_figures_have_no_single_session(app: Flask, gym: Gym) -> None:
 NO_PAGES = [
     "static",
     "bootstrap.static",
+    "favicon",
     "today.chart",
     "live.events",
     "live.state",
