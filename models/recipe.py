@@ -26,9 +26,10 @@ from models.yolov5.network import YoloV5
 
 SPECIAL = {"kiosk": 50_000, "rack": 70_000}
 """Views that are rendered by themselves as well, and their first seeds: what a mixture shows too seldom."""
-USE_SEED = 60_000
-SECOND = 0.7
-"""What the second run's weights count for in the detector; the rest is the first one's. Why: see the model card."""
+LATER = {"use": 60_000, "show": 40_000}
+"""Views that only the further runs have renders of, and their first seeds."""
+LAST_SHARE = 1 / 3
+"""What the last run's weights count for in the detector; the rest is the one's before. Why: see the model card."""
 HELD_EACH = 5
 """Every fifth background is kept from training; renders over it tell how items in unseen places are found."""
 HELD_RENDERS = 60
@@ -42,16 +43,18 @@ class Recipe:
     """How much of each; the defaults are those of the shipped detector."""
 
     renders: int = 220
-    """Pictures of five views mixed; 0 does without Blender: without the next two, and `used`, too."""
+    """Pictures of five views mixed; 0 does without Blender: without the next two, `used` and `shown`, too."""
     special: int = 100
     """Pictures of each of the `SPECIAL` views."""
     products: int = 48
     """Items of each label by themselves, to be pasted."""
     used: int = 160
-    """Pictures of kit in use, most often a swing, for the second run."""
+    """Pictures of kit in use, most often a swing, for both further runs."""
+    shown: int = 100
+    """Pictures of kettlebells held up to a kiosk, for the last run."""
     epochs: int = 110
     more: int = 60
-    """Epochs of a second run in `again/`, gentle and all at full size, from the last weights of the first; 0: none."""
+    """Epochs of each of two further runs, gentle and all at full size, from the first one's last weights; 0: none."""
     pictures: int = 400
     size: int = 640
     batch: int = 16
@@ -108,15 +111,16 @@ def make(data: Path, out: Path, recipe: Recipe, told: Callable[[str], None] = la
     )
     told(f"training {recipe.epochs} epochs of {recipe.pictures} pictures")
     last = _train(settings, recipe, recipe.seed, epochs=recipe.epochs, early_share=recipe.early_share)
-    made = read_network(last)
-    if recipe.more:
+    ends = []
+    for view, count in (("use", recipe.used), ("show", recipe.shown)) if recipe.more else ():
         if renders:
-            told(f"rendering {recipe.used} pictures of kit in use")
-            renders.append(out / "renders-use")
-            _render(renders[-1], USE_SEED, recipe.used, seen, "use")
+            told(f"rendering {count} pictures of the view {view}")
+            renders.append(out / f"renders-{view}")
+            _render(renders[-1], LATER[view], count, seen, view)
         told(f"training {recipe.more} epochs more, all at {recipe.size} px")
-        again = replace(settings, weights=last, out=out / "again", renders=tuple(renders))
-        made = blend(made, read_network(_train(again, recipe, recipe.seed + 1, epochs=recipe.more)), SECOND)
+        again = replace(settings, weights=last, out=out / f"again-{view}", renders=tuple(renders))
+        ends.append(read_network(_train(again, recipe, recipe.seed + 1, epochs=recipe.more)))
+    made = blend(ends[0], ends[1], LAST_SHARE) if ends else read_network(last)
     weights = out / "gym.onnx"
     export(made, weights, recipe.size)
     scores: dict[str, Scores] = {"photos": evaluate_file(photos, weights, "val").scores}

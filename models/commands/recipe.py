@@ -18,12 +18,13 @@ from models.commands import FOLDER, need
     help="Rendered pictures of five views mixed; 0 does without Blender, and without all other renders.",
 )
 @click.option("--special", type=click.IntRange(1), help="Rendered pictures of kiosks, and as many of racks.")
-@click.option("--used", type=click.IntRange(1), help="Rendered pictures of kit in use, for the second run.")
+@click.option("--used", type=click.IntRange(1), help="Rendered pictures of kit in use, for both further runs.")
+@click.option(
+    "--shown", type=click.IntRange(1), help="Rendered pictures of kettlebells held up to a kiosk, for the last run."
+)
 @click.option("--products", type=click.IntRange(1), help="Rendered items of each label, to be pasted.")
 @click.option("--epochs", type=click.IntRange(1))
-@click.option(
-    "--more", type=click.IntRange(0), help="Epochs of each of the two further, gentler runs; 0 leaves them out."
-)
+@click.option("--more", type=click.IntRange(0), help="Epochs of each of two further, gentler runs; 0: without them.")
 @click.option("--pictures", type=click.IntRange(1), help="Composed pictures an epoch.")
 @click.option("--img", "size", type=click.IntRange(64, 2048), help="Side in pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")

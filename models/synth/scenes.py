@@ -19,8 +19,8 @@ SHARES = np.array([1.0, 1.5, 1.6, 2.0, 1.7, 2.0, 1.2, 0.8])
 SHARES = SHARES / SHARES.sum()
 VIEWS = ("high", "phone", "kiosk", "items", "rack")
 VIEW_SHARES = (0.26, 0.23, 0.18, 0.19, 0.14)
-USE = "use"
-"""The view of a phone, with kit in use only, most often swung; it has to be asked for."""
+USE, SHOW = "use", "show"
+"""Views to be asked for: a phone's, with kit in use only, most often swung; and a kiosk's, of kettlebells only."""
 ACTIVITIES = {
     "swing": 0.17,
     "pick_up": 0.11,
@@ -72,14 +72,14 @@ class Scene:
 
 
 def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Scene:
-    """A scene of one of the `VIEWS`, drawn unless given, or of `USE`."""
+    """A scene of one of the `VIEWS`, drawn unless given; or of `USE` or `SHOW`."""
     drawn = str(rng.choice(VIEWS, p=VIEW_SHARES))
     view = view or drawn
-    like = "phone" if view == USE else view
+    like = {USE: "phone", SHOW: "kiosk"}.get(view, view)
     scene = Scene(_camera(rng, like))
     shell = _shell(rng)
     if with_room:
-        _furnish(scene, rng, shell, busy=view not in ("kiosk", "rack"))
+        _furnish(scene, rng, shell, busy=like not in ("kiosk", "rack"))
     _light(scene, rng, shell)
     taken: list[tuple[float, float, float]] = []
     if view == "rack":
@@ -151,8 +151,12 @@ def _free_spot(
 
 
 def _add_person(scene: Scene, rng: Random, view: str, taken: list[tuple[float, float, float]]) -> None:
-    if view == "kiosk":
+    shares = SHARES
+    if view in ("kiosk", SHOW):
         activity = str(rng.choice(["present", "present_one", "chest"], p=[0.5, 0.35, 0.15]))
+        if view == SHOW:
+            activity = "chest" if activity == "chest" else "present"
+            shares = np.array([float(label == "kettlebell") for label in LABELS])
         spot, heading = np.array([float(rng.normal(0, 0.1)), float(rng.uniform(0, 0.4)), 0]), float(rng.normal(0, 14))
         taken.append((float(spot[0]), float(spot[1]), 0.4))
     else:
@@ -162,7 +166,7 @@ def _add_person(scene: Scene, rng: Random, view: str, taken: list[tuple[float, f
         if free is None:
             return
         spot, heading = free, float(rng.uniform(-180, 180) if rng.random() < 0.5 else rng.normal(0, 45))
-    actor = act(rng, activity, LABELS, SHARES)
+    actor = act(rng, activity, LABELS, shares)
     turn = rotation("z", heading)
     shift = (float(spot[0]), float(spot[1]), 0.0)
     scene.things.append(Thing("person", actor.body.moved(turn, shift)))

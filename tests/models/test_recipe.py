@@ -54,7 +54,7 @@ def test_one_command_trains_exports_and_scores(data: Path, tmp_path: Path) -> No
     from models.cli import model
     from models.export import export
     from models.networks import read_network
-    from models.recipe import SECOND, blend
+    from models.recipe import LAST_SHARE, blend
     from spotter.detector import Detector
 
     out = tmp_path / "run"
@@ -64,10 +64,12 @@ def test_one_command_trains_exports_and_scores(data: Path, tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     assert "photos:" in done.output
     assert tuple(Detector(out / "gym.onnx").labels) == GYM_LABELS
-    again = yaml.safe_load((out / "again" / "settings.yaml").read_text())
-    assert Path(again["run"]["weights"]) == out / "last.pt", "the second run goes on where the first ended"
-    ends = [read_network(folder / "last.pt") for folder in (out, out / "again")]
-    export(blend(*ends, SECOND), tmp_path / "both.onnx", 64)
+    ends = []
+    for run in ("again-use", "again-show"):
+        again = yaml.safe_load((out / run / "settings.yaml").read_text())
+        assert Path(again["run"]["weights"]) == out / "last.pt", "it goes on where the first run ended"
+        ends.append(read_network(out / run / "last.pt"))
+    export(blend(*ends, LAST_SHARE), tmp_path / "both.onnx", 64)
     assert (tmp_path / "both.onnx").read_bytes() == (out / "gym.onnx").read_bytes()
     assert sorted(p.name for p in (out / "backgrounds" / "unseen").iterdir()) == ["4.png"]
     assert len(list((out / "backgrounds" / "seen").iterdir())) == 4

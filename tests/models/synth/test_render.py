@@ -85,6 +85,14 @@ def test_kit_in_use_is_in_the_hands_of_everybody_and_mostly_a_kettlebell() -> No
     assert kettlebells >= 0.5 * people
 
 
+def test_a_kiosk_can_be_asked_for_that_is_shown_kettlebells_only() -> None:
+    pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
+    for seed in range(6):
+        things = random_scene(np.random.default_rng(seed), with_room=False, view="show").things
+        held = [thing.label for thing in things if thing.mesh.vertices[:, 2].min() > 0.5]
+        assert held == ["kettlebell"], seed
+
+
 def test_two_processes_render_what_one_renders(tmp_path: Path) -> None:
     pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
     for jobs in ("1", "2"):  # in processes of their own: Blender's import changes where Python looks for modules
