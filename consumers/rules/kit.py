@@ -28,8 +28,11 @@ from spotter.events import EndedBy
 VOTES_BEFORE = 3.0
 """What was seen before a use says no more about the label than so many scenes of it."""
 
-RETURNED_MS = 3000
+RETURNED_MS = 2000
 """At rest in its rack for so long, a thing was returned: whatever is taken from there next may be another one."""
+
+HANDED_MS = 500
+"""At rest in its rack for so long, a thing that comes out in another's hands was returned, and taken anew."""
 
 APART_SCENES = 3
 """In so many scenes two things in the same hands must really be seen apart, to be two and not one that is swung."""
@@ -160,6 +163,8 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     in_use = (found.moving or holder is not None) and found.home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
         item.changed = now
+    if item.home and in_use and _is_taken_by_another(item, holder, turn.picture):
+        _end_returned(turn, item)
     if item.lost is None:
         used = item.in_use and (in_use or item.moving or not _walked_off(turn, item))
         _spend(turn, item, used=used, returned=found.home is not None and not found.moving)
@@ -199,6 +204,16 @@ def _is_kept(item: Item, holder: Sighting, picture: Picture) -> bool:
     return holder.track == item.keeper or any(
         person.track == item.keeper and overlap(reach, item.box) >= 0 for reach, person in picture.reaches
     )
+
+
+def _is_taken_by_another(item: Item, holder: Sighting | None, picture: Picture) -> bool:
+    """Whether what was put into a rack comes out of it with somebody else, while who had it is seen elsewhere."""
+    use = item.use
+    if use is None or not use.session or use.idle < HANDED_MS or holder is None or item.keeper is None:
+        return False
+    if not any(person.track == item.keeper for person in picture.people):
+        return False
+    return not _is_kept(item, holder, picture)
 
 
 def _weigh_down(votes: dict[str, float]) -> None:
@@ -256,6 +271,12 @@ def _rest(turn: _Turn, item: Item, watched: int, *, returned: bool = False) -> N
         turn.facts.append(tell(use, "ended", "rest"))
     elif not use.session and use.idle > FLICKER_MS:
         item.use = None
+
+
+def _end_returned(turn: _Turn, item: Item) -> None:
+    if item.use is not None:
+        turn.facts.append(tell(item.use, "ended", "rest"))
+    item.use = item.holder = item.keeper = item.holder_box = None
 
 
 def _settle(turn: _Turn) -> None:
@@ -326,6 +347,7 @@ def _is_apart(turn: _Turn, item: Item, *, due: bool) -> bool:
         and other.lost is None
         and other.holder is not None
         and other.holder == item.holder
+        and other.keeper == item.keeper
         and (other.label == item.label or is_alike(item.box, other.box))
     ]
     if not rivals:

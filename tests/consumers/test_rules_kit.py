@@ -53,6 +53,22 @@ def test_kit_returned_to_its_rack_ends_where_it_came_home(settings: Settings) ->
     assert of(film, settings) == [("kettlebell", 0, 20, "rest")]
 
 
+def test_what_comes_out_of_its_rack_with_somebody_else_is_a_use_of_its_own(settings: Settings) -> None:
+    film = Film().show(held("k"), 20).show([person("p", 0.9, 0.6), kettlebell("k", 0.9, 0.5)], 0.5)
+    film.show([person("p", 0.4, 0.9), person("q", 0.9, 0.6), kettlebell("k", 0.9, 0.5)], 0.5)
+    film.show([person("p", 0.4, 0.9), person("q", 0.6, 0.9), kettlebell("k", 0.6, 0.8, moving=True)], 20)
+    assert of(film, settings) == [("kettlebell", 0, 20, "rest"), ("kettlebell", 21, None, None)]
+
+
+def test_who_passes_by_takes_nothing_from_one_they_hide(settings: Settings) -> None:
+    low, high = kettlebell("k", 0.8, 0.75, moving=True), kettlebell("k", 0.85, 0.6)
+    film = Film().show([person("p", 0.8, 0.9), low], 20)
+    for _ in range(5):
+        film.show([person("p", 0.8, 0.9), person("q", 0.9, 0.9), high], 0.5).show([person("q", 0.85, 0.9), high], 0.5)
+        film.show([person("q", 0.85, 0.9), low], 0.5).show([person("p", 0.8, 0.9), low], 1)
+    assert len(of(film, settings)) == 1
+
+
 def test_a_kick_in_passing_is_no_use(settings: Settings) -> None:
     film = Film().show([kettlebell("k", 0.6, 0.9)], 5).show([kettlebell("k", 0.6, 0.9, moving=True)], 1.5)
     assert of(film.show([kettlebell("k", 0.6, 0.9)], 30), settings) == []
@@ -99,6 +115,27 @@ def test_a_track_that_is_shown_on_while_nothing_is_found_of_it_ends_where_it_was
 def test_a_broken_track_is_stitched_across_the_room_with_the_person_who_carries_it(settings: Settings) -> None:
     film = Film().show(held("k", 0.45), 5).show([person("p", 0.6, 0.9)], 4).show(held("k2", 0.75), 5)
     assert len(of(film, settings)) == 1
+
+
+def test_what_lay_hidden_in_a_rack_is_not_what_is_carried_past_it(settings: Settings) -> None:
+    def carried(t: float) -> list[Any]:
+        return [thing("p", "person", 0.85, 0.9, size=0.15), kettlebell("k", 0.86, 0.7 + t / 100, moving=True)]
+
+    uncovered = kettlebell("other", 0.85, 0.5)
+    film = Film().play(carried, 10, 0.2).show([*carried(9.8), uncovered], 0.2, 0.2)
+    film.play(lambda t: [*carried(10 + t), uncovered], 10, 0.2).show([], 12)
+    assert [name for name, *_ in of(film, settings)] == ["kettlebell"]
+    assert active(film, settings) == [pytest.approx(20, abs=0.5)]
+
+
+def test_who_passes_in_front_of_another_keeps_what_they_carry(settings: Settings) -> None:
+    def both(t: float) -> list[Any]:
+        ball = 0.6 + 0.001 * int(min(t, 11.6) * 5)  # from then on it is only shown on
+        x = 1.0 - 0.2 * (t - 10)
+        passing = [person("q", x, 0.9, moving=True), kettlebell("k", x, 0.85, moving=True)] if t >= 10 else []
+        return [person("p", 0.6, 0.9), *passing, thing("m", "med_ball", ball, 0.7, moving=True, size=0.05)]
+
+    assert of(Film().play(both, 13, 0.2), settings) == [("med_ball", 0, None, None), ("kettlebell", 10, None, None)]
 
 
 def test_another_item_far_away_is_not_the_lost_one(settings: Settings) -> None:
