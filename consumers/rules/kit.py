@@ -28,7 +28,7 @@ from spotter.events import EndedBy
 VOTES_BEFORE = 3.0
 """What was seen before a use says no more about the label than so many scenes of it."""
 
-RETURNED_MS = 2000
+RETURNED_MS = 3000
 """At rest in its rack for so long, a thing was returned: whatever is taken from there next may be another one."""
 
 HANDED_MS = 500
