@@ -90,8 +90,6 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
             distance = distance_in_sizes(item.box, found.box)
             if item.use is None and item.home and found.home and not found.moving and distance > SAME_SIZES:
                 continue  # each in its own place of the rack
-            if shown is not None and found.home and not found.moving and distance > NEAR_SIZES:
-                continue  # it lay there hidden: nothing is at rest in a rack while its track is shown elsewhere
             holder = found.holder.track if found.holder is not None else None
             if found.track not in item.former and may_be(
                 item, found.label, found.box, distance, holder, picture, reach

@@ -117,17 +117,6 @@ def test_a_broken_track_is_stitched_across_the_room_with_the_person_who_carries_
     assert len(of(film, settings)) == 1
 
 
-def test_what_lay_hidden_in_a_rack_is_not_what_is_carried_past_it(settings: Settings) -> None:
-    def carried(t: float) -> list[Any]:
-        return [thing("p", "person", 0.85, 0.9, size=0.15), kettlebell("k", 0.86, 0.7 + t / 100, moving=True)]
-
-    uncovered = kettlebell("other", 0.85, 0.5)
-    film = Film().play(carried, 10, 0.2).show([*carried(9.8), uncovered], 0.2, 0.2)
-    film.play(lambda t: [*carried(10 + t), uncovered], 10, 0.2).show([], 12)
-    assert [name for name, *_ in of(film, settings)] == ["kettlebell"]
-    assert active(film, settings) == [pytest.approx(20, abs=0.5)]
-
-
 def test_who_passes_in_front_of_another_keeps_what_they_carry(settings: Settings) -> None:
     def both(t: float) -> list[Any]:
         ball = 0.6 + 0.001 * int(min(t, 11.6) * 5)  # from then on it is only shown on
