@@ -274,6 +274,7 @@ def _rest(turn: _Turn, item: Item, watched: int, *, returned: bool = False) -> N
 
 
 def _end_returned(turn: _Turn, item: Item) -> None:
+    """End the use of what was put away; whose hands it was in says nothing about what comes next."""
     if item.use is not None:
         turn.facts.append(tell(item.use, "ended", "rest"))
     item.use = item.holder = item.keeper = item.holder_box = None
