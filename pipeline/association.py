@@ -26,6 +26,9 @@ RESTING_BUFFER = 0.3
 LEAST_LIKENESS = 0.1
 """A detection that is less like a track is not of it."""
 
+SAME_PLACE_IOU = 0.5
+"""What lies and is found under another label is it only there: something else may be carried past it."""
+
 OTHER_LABEL_SHARE = 0.5
 """A detection under another label is by so much less like the track: where two things cross, the label tells which is
 which, and where there is only one, a label that wavers still follows it, unless it leaps."""
@@ -63,7 +66,7 @@ class KitLikeness(BIoU):
 
     def __init__(self, buffer_ratio: float) -> None:
         super().__init__(buffer_ratio)
-        self._resting = BIoU(RESTING_BUFFER)
+        self._resting, self._same = BIoU(RESTING_BUFFER), BIoU(0.0)
         self._tracks: Callable[[], Iterable[Followed]] = tuple
         self._labels: dict[bytes, str] = {}
 
@@ -75,6 +78,7 @@ class KitLikeness(BIoU):
     def _compute(self, boxes_1: Boxes, boxes_2: Boxes) -> NDArray[np.float64]:
         likeness: NDArray[np.float64] = super()._compute(boxes_1, boxes_2)
         near: NDArray[np.float64] | None = None
+        same: NDArray[np.float64] | None = None
         tracks = {_key(expected): (label, rests) for expected, label, rests in self._tracks()}
         labels = np.array([self._labels.get(_key(box), "") for box in boxes_2])
         for row, box in enumerate(boxes_1):
@@ -85,6 +89,8 @@ class KitLikeness(BIoU):
             if rests:
                 near = self._resting._compute(boxes_1, boxes_2) if near is None else near
                 likeness[row] = near[row]
+                same = self._same._compute(boxes_1, boxes_2) if same is None else same
+                likeness[row, (labels != own_label) & (same[row] < SAME_PLACE_IOU)] = 0.0
             likeness[row, labels != own_label] *= OTHER_LABEL_SHARE
         return likeness
 

@@ -284,6 +284,18 @@ def test_where_two_things_cross_their_labels_tell_them_apart() -> None:
     assert [len(found) for found in ids.values()] == [1, 1]
 
 
+def test_what_comes_to_light_beside_a_resting_thing_that_it_hides_gets_a_track_of_its_own() -> None:
+    follow = tracker()
+    shown: dict[str, list[float]] = {"kettlebell": [], "dumbbell": []}
+    for step in range(40):
+        x = 90.0 - max(0, step - 20) * 6
+        kind, box = ("kettlebell", (100.0, 60.0, 120.0, 84.0)) if step < 20 else ("dumbbell", (x, 64.0, x + 22, 86.0))
+        for track in follow.update(frame(step / 5), detections((kind, 0.8, box))):
+            shown[track.label].append(track.box_px[0])
+    assert set(shown["kettlebell"]) == {100.0}, "it never went along"
+    assert min(shown["dumbbell"]) < 0
+
+
 def test_a_thing_that_leaps_between_two_tracks_is_shown_once() -> None:
     follow = tracker()
     shown = []
