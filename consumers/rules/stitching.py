@@ -180,6 +180,6 @@ def _with_holder(item: Item, box: Box, holder: str | None, picture: Picture, rea
             return False
         if any(overlap(grown(person.box, reach), box) >= 0 for person in had):
             return True
-        if not item.in_use or (item.lost or 0) > COAST_MS:
+        if not (item.in_use or item.moving) or (item.lost or 0) > COAST_MS:
             return False
     return overlap(grown(item.holder_box, reach), box) >= 0

@@ -127,6 +127,15 @@ def test_who_passes_in_front_of_another_keeps_what_they_carry(settings: Settings
     assert of(Film().play(both, 13, 0.2), settings) == [("med_ball", 0, None, None), ("kettlebell", 10, None, None)]
 
 
+def test_what_is_lost_in_a_swing_before_a_rack_is_found_where_its_user_put_it_down(settings: Settings) -> None:
+    def swing(t: float) -> list[Any]:
+        return [person("p", 0.85, 0.9), kettlebell("k", 0.9, 0.5 if t % 1 else 0.8, moving=True)]
+
+    film = Film().play(swing, 20).show([person("p", 0.85, 0.7, moving=True), kettlebell("again", 0.9, 0.95)], 12)
+    film.play(lambda t: [person("p", 0.85, 0.9), kettlebell("again", 0.9, 0.8, moving=True)], 20)
+    assert len(of(film, settings)) == 1
+
+
 def test_another_item_far_away_is_not_the_lost_one(settings: Settings) -> None:
     film = Film().show(held("k", 0.4), 5).show([person("p", 0.4, 0.9)], 1)
     film.show([person("p", 0.4, 0.9), person("q", 0.7, 0.9), kettlebell("k2", 0.7, 0.8, moving=True)], 15)
