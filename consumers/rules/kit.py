@@ -163,7 +163,7 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     in_use = (found.moving or holder is not None) and found.home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
         item.changed = now
-    if item.home and in_use and _is_taken_by_another(item, holder, turn.picture):
+    if item.home and in_use and _is_taken_by_another(item, found, turn.picture):
         _end_returned(turn, item)
     if item.lost is None:
         used = item.in_use and (in_use or item.moving or not _walked_off(turn, item))
@@ -206,11 +206,13 @@ def _is_kept(item: Item, holder: Sighting, picture: Picture) -> bool:
     )
 
 
-def _is_taken_by_another(item: Item, holder: Sighting | None, picture: Picture) -> bool:
+def _is_taken_by_another(item: Item, found: Kit, picture: Picture) -> bool:
     """Whether what was put into a rack comes out of it with somebody else, while who had it is seen elsewhere."""
-    use = item.use
-    if use is None or not use.session or use.idle < HANDED_MS or holder is None or item.keeper is None:
+    use, holder = item.use, found.holder
+    if use is None or not use.session or use.idle < HANDED_MS or holder is None:
         return False
+    if item.keeper is None:  # they have left it
+        return any(person.track == item.left_by and overlap(person.box, found.box) < 0 for person in picture.people)
     if not any(person.track == item.keeper for person in picture.people):
         return False
     return not _is_kept(item, holder, picture)
@@ -264,6 +266,7 @@ def _rest(turn: _Turn, item: Item, watched: int, *, returned: bool = False) -> N
         return
     use.idle += watched
     if use.idle > COAST_MS:
+        item.left_by = item.keeper or item.left_by
         item.holder = item.keeper = item.holder_box = None  # they have left it: what they hold next is another one
     rest_after = turn.thresholds(use).rest_after
     if use.session and use.idle >= (min(rest_after, RETURNED_MS) if returned else rest_after):

@@ -47,6 +47,8 @@ class Item:
     """Track of the person in reach who overlapped it most when it was last seen."""
     keeper: str | None = None
     """Track of the person who has been in reach of it without a break, whoever else came by."""
+    left_by: str | None = None
+    """Track of the keeper who left it to rest last."""
     holder_box: Box | None = None
     holder_moves: bool = False
     former: dict[str, int] = field(default_factory=dict)
