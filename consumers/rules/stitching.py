@@ -94,7 +94,7 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
                 continue  # each in its own place of the rack
             holder = found.holder.track if found.holder is not None else None
             if found.track not in item.former and may_be(
-                item, found.label, found.box, distance, holder, picture, reach
+                item, found.label, found.box, distance, holder if found.moving else None, picture, reach
             ):
                 order = (
                     shown is not None,
