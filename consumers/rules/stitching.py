@@ -53,6 +53,8 @@ class Item:
     holder_moves: bool = False
     former: dict[str, int] = field(default_factory=dict)
     """track -> when another one took its place, for tracks that are still shown."""
+    former_box: Box | None = None
+    """Where the last of these was shown then."""
     use: Use | None = None
     rack: str | None = None
     """The one that it was last seen in."""
@@ -76,6 +78,7 @@ class Item:
 
 def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
     """What is found, by the track of the item that it is (stitched ones too), or by its own when it is new."""
+    _give_back(items, picture)
     kit = _without_former(items, picture)
     known = {item.track for item in items}
     matches = {found.track: found for found in kit}
@@ -115,10 +118,28 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
             stitched.add(found.track)
             placed.add(track)
             if was_shown:
-                next(item for item in items if item.track == track).former[track] = picture.time
+                item = next(item for item in items if item.track == track)
+                item.former[track], item.former_box = picture.time, item.box
             matches[track] = found
     matches.update({found.track: found for found in fresh if found.track not in stitched})
     return matches
+
+
+def _give_back(items: list[Item], picture: Picture) -> None:
+    """Let an item go on with a track that it was thought to have left for something at rest in a rack.
+
+    A track that only goes on without a detection stays where it is; one that is found moving elsewhere was no such.
+    """
+    for item in items:
+        if not item.former or not item.home or item.moving:
+            continue
+        track, since = next(reversed(item.former.items()))
+        found = next((found for found in picture.kit if found.track == track), None)
+        if found is None or found.home is not None or not found.moving or found.box == item.former_box:
+            continue
+        if picture.time - since <= COAST_MS:
+            del item.former[track]
+            item.track, item.home = track, False
 
 
 def _without_former(items: list[Item], picture: Picture) -> list[Kit]:

@@ -60,6 +60,14 @@ def test_what_comes_out_of_its_rack_with_somebody_else_is_a_use_of_its_own(setti
     assert of(film, settings) == [("kettlebell", 0, 20, "rest"), ("kettlebell", 21, None, None)]
 
 
+def test_what_lay_in_its_rack_for_a_moment_and_leaves_it_beside_who_put_it_there_is_another(settings: Settings) -> None:
+    film = Film().show(held("k"), 20).show([person("p", 0.9, 0.6), kettlebell("k", 0.9, 0.5)], 2.5)
+    both = [person("p", 0.9, 0.6), person("q", 0.78, 0.6, moving=True)]
+    film.show([*both, kettlebell("k", 0.78, 0.5, moving=True)], 0.5)
+    film.show([person("p", 0.9, 0.6), person("q", 0.6, 0.9), kettlebell("k", 0.6, 0.8, moving=True)], 20)
+    assert of(film, settings) == [("kettlebell", 0, 20, "rest"), ("kettlebell", 22.5, None, None)]
+
+
 def test_who_passes_by_takes_nothing_from_one_they_hide(settings: Settings) -> None:
     low, high = kettlebell("k", 0.8, 0.75, moving=True), kettlebell("k", 0.85, 0.6)
     film = Film().show([person("p", 0.8, 0.9), low], 20)
@@ -133,6 +141,27 @@ def test_what_is_lost_in_a_swing_before_a_rack_is_found_where_its_user_put_it_do
 
     film = Film().play(swing, 20).show([person("p", 0.85, 0.7, moving=True), kettlebell("again", 0.9, 0.95)], 12)
     film.play(lambda t: [person("p", 0.85, 0.9), kettlebell("again", 0.9, 0.8, moving=True)], 20)
+    assert len(of(film, settings)) == 1
+
+
+def test_what_comes_to_light_in_a_rack_takes_nothing_from_what_is_carried_off_and_missed_for_a_moment(
+    settings: Settings,
+) -> None:
+    def carried(t: float) -> list[Any]:
+        x = 0.78 - 0.01 * int(t / 0.2) if t < 1 or t >= 1.2 else 0.74
+        behind = [kettlebell("other", 0.82, 0.5)] if t >= 1 else []
+        return [person("p", x, 0.75), kettlebell("k", x, 0.62, moving=True), *behind]
+
+    film = Film().show([person("p", 0.8, 0.75), kettlebell("k", 0.85, 0.5)], 5).play(carried, 2, 0.2)
+    film.show([person("p", 0.6, 0.9), kettlebell("k", 0.6, 0.8, moving=True), kettlebell("other", 0.82, 0.5)], 20)
+    assert of(film, settings) == [("kettlebell", 5.0, None, None)]
+
+
+def test_what_is_put_down_where_somebody_else_stands_goes_on_with_its_session(settings: Settings) -> None:
+    both = [person("p", 0.5, 0.9), person("q", 0.62, 0.9)]
+    film = Film().show([*both, kettlebell("k", 0.5, 0.7, moving=True)], 10)
+    film.show([*both, kettlebell("again", 0.575, 0.9)], 4).show([kettlebell("again", 0.575, 0.9)], 15)
+    film.show([person("p", 0.5, 0.9), kettlebell("again", 0.5, 0.8, moving=True)], 10)
     assert len(of(film, settings)) == 1
 
 
