@@ -126,18 +126,21 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
 
 
 def _give_back(items: list[Item], picture: Picture) -> None:
-    """Let an item go on with a track that it was thought to have left for something at rest in a rack.
+    """Let an item go on with a track that it was thought to have left for another thing.
 
-    A track that only goes on without a detection stays where it is; one that is found moving elsewhere was no such.
+    A track that only goes on without a detection stays where it is; one that is found moving elsewhere was no such,
+    if what took its place rests in a rack or has another label.
     """
     for item in items:
-        if not item.former or not item.home or item.moving:
+        if not item.former:
             continue
+        shown = {found.track: found for found in picture.kit}
         track, since = next(reversed(item.former.items()))
-        found = next((found for found in picture.kit if found.track == track), None)
+        found, follower = shown.get(track), shown.get(item.track)
         if found is None or found.home is not None or not found.moving or found.box == item.former_box:
             continue
-        if picture.time - since <= COAST_MS:
+        other = (item.home and not item.moving) or (follower is not None and follower.label != found.label)
+        if other and picture.time - since <= COAST_MS:
             del item.former[track]
             item.track, item.home = track, False
 
