@@ -287,7 +287,7 @@ def _settle(turn: _Turn) -> None:
     """Join candidates to the uses that they go on with, and make sessions of those that have lasted.
 
     A tracker may begin a new track while it still shows the old one, or find the thing under a wrong label first. So
-    a candidate takes over from an item that is lost now, and, when it would be a session, from one lost before.
+    a candidate takes over from an item that was lost a moment ago, and, when it would be a session, from one before.
     """
     for item in tuple(turn.state.items):
         use = item.use
@@ -301,7 +301,7 @@ def _settle(turn: _Turn) -> None:
             if _has_jumped(turn, other, item):
                 _take_over(item, other)
                 break
-            if other.lost is None or not (due or other.lost == 0):
+            if other.lost is None or not (due or other.lost <= COAST_MS):
                 continue
             if item.home_at >= other.lost_at:
                 continue  # it lay in its rack when the other one was gone already

@@ -165,6 +165,23 @@ def test_what_is_put_down_where_somebody_else_stands_goes_on_with_its_session(se
     assert len(of(film, settings)) == 1
 
 
+def test_what_comes_back_into_the_same_hands_within_a_moment_is_theirs_whoever_passes_next(settings: Settings) -> None:
+    film = Film().show(held("k"), 10).show([person("p", 0.6, 0.9), kettlebell("c", 0.6, 0.3, moving=True)], 0.5)
+    film.show(held("c"), 0.5)
+    film.show([person("p", 0.65, 0.9), person("q", 0.55, 0.9), kettlebell("c", 0.52, 0.8, moving=True)], 3)
+    film.show([person("p", 0.65, 0.9)], 15)
+    assert len(of(film, settings)) == 1
+
+
+def test_a_ball_that_comes_to_light_beside_a_kettlebell_in_use_takes_its_session_for_a_moment_at_most(
+    settings: Settings,
+) -> None:
+    ball = thing("m", "med_ball", 0.6, 0.85, size=0.06)
+    film = Film().show(held("k"), 10).show([*held("k"), ball], 0.5)
+    film.play(lambda t: [person("p", 0.6, 0.9), kettlebell("k", 0.6, 0.7 + t % 2 / 20, moving=True), ball], 20)
+    assert of(film, settings) == [("kettlebell", 0, None, None), ("med_ball", 10.5, None, None)]
+
+
 def test_another_item_far_away_is_not_the_lost_one(settings: Settings) -> None:
     film = Film().show(held("k", 0.4), 5).show([person("p", 0.4, 0.9)], 1)
     film.show([person("p", 0.4, 0.9), person("q", 0.7, 0.9), kettlebell("k2", 0.7, 0.8, moving=True)], 15)
