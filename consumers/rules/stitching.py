@@ -96,9 +96,8 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
             if item.use is None and item.home and found.home and not found.moving and distance > SAME_SIZES:
                 continue  # each in its own place of the rack
             holder = found.holder.track if found.holder is not None else None
-            if found.track not in item.former and may_be(
-                item, found.label, found.box, distance, holder if found.moving else None, picture, reach
-            ):
+            asked = holder if found.moving or not is_called(item, found.label) else None  # put down: whoever is nearest
+            if found.track not in item.former and may_be(item, found.label, found.box, distance, asked, picture, reach):
                 order = (
                     shown is not None,
                     item.use is not None and not item.use.session,  # what may be nothing
