@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from consumers.interpreter import Interpreter
+from consumers.layout import layout_of_settings
 from consumers.replay import interpret
+from consumers.state import dump_state, load_state
+from consumers.view import view_of
 from spotter.settings import Settings
 
 from .rules_gym import ZONES, active, of, summary
@@ -182,6 +187,12 @@ def test_a_ball_that_comes_to_light_beside_a_kettlebell_in_use_takes_its_session
     assert of(film, settings) == [("kettlebell", 0, None, None), ("med_ball", 10.5, None, None)]
 
 
+def test_another_label_at_rest_beside_somebody_else_is_not_what_was_lost(settings: Settings) -> None:
+    others = [person("q", 0.67, 0.9), thing("m", "med_ball", 0.64, 0.9, size=0.06)]
+    film = Film().show(held("k"), 10).show([person("p", 0.6, 0.9), *others], 0.5).show([*held("again"), *others], 20)
+    assert of(film, settings) == [("kettlebell", 0, None, None), ("med_ball", 10, None, None)]
+
+
 def test_another_item_far_away_is_not_the_lost_one(settings: Settings) -> None:
     film = Film().show(held("k", 0.4), 5).show([person("p", 0.4, 0.9)], 1)
     film.show([person("p", 0.4, 0.9), person("q", 0.7, 0.9), kettlebell("k2", 0.7, 0.8, moving=True)], 15)
@@ -330,3 +341,15 @@ def test_rest_counts_while_the_detector_misses_what_rests(settings: Settings) ->
     film = Film().show(held("k"), 10)
     film.play(lambda t: [kettlebell("k", 0.6, 0.8)] if round(t * 2) % 3 == 0 else [], 30)
     assert of(film, settings) == [("kettlebell", 0, 10, "rest")]
+
+
+def test_what_an_earlier_version_remembered_of_kit_is_read(settings: Settings) -> None:
+    interpreter = Interpreter(layout_of_settings(settings))
+    for one in Film().show(held("k"), 5).end():
+        interpreter.feed(view_of(one))
+    state = json.loads(dump_state(interpreter.places["cam"].state))
+    for item in state["kit"]["cam"]["items"]:
+        del item["left_by"], item["former_box"]
+    (item,) = load_state(json.dumps(state).encode()).kit["cam"].items
+    assert item.use is not None
+    assert item.use.session
