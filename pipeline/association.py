@@ -86,12 +86,13 @@ class KitLikeness(BIoU):
             if track is None:
                 continue
             own_label, rests = track
+            near = self._resting._compute(boxes_1, boxes_2) if near is None else near
+            other = labels != own_label
             if rests:
-                near = self._resting._compute(boxes_1, boxes_2) if near is None else near
                 likeness[row] = near[row]
                 same = self._same._compute(boxes_1, boxes_2) if same is None else same
-                likeness[row, (labels != own_label) & (same[row] < SAME_PLACE_IOU)] = 0.0
-            likeness[row, labels != own_label] *= OTHER_LABEL_SHARE
+                likeness[row, other & (same[row] < SAME_PLACE_IOU)] = 0.0
+            likeness[row, other] = np.minimum(likeness[row], near[row])[other] * OTHER_LABEL_SHARE
         return likeness
 
 

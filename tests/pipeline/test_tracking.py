@@ -284,6 +284,19 @@ def test_where_two_things_cross_their_labels_tell_them_apart() -> None:
     assert [len(found) for found in ids.values()] == [1, 1]
 
 
+def test_what_is_carried_past_a_swing_takes_no_track_of_it() -> None:
+    follow = tracker()
+    ids: set[str] = set()
+    for step in range(60):
+        x = 20.0 + step * 4
+        found = [("dumbbell", 0.8, (x, 66.0, x + 12, 86.0))]
+        if step % 5:  # missed now and then
+            found.append(("kettlebell", 0.8, swung(step / 5, 132)))
+        tracks = follow.update(frame(step / 5), detections(*found))
+        ids |= {track.id for track in tracks if track.label == "dumbbell"}
+    assert len(ids) == 1
+
+
 def test_what_comes_to_light_beside_a_resting_thing_that_it_hides_gets_a_track_of_its_own() -> None:
     follow = tracker()
     shown: dict[str, list[float]] = {"kettlebell": [], "dumbbell": []}
