@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from consumers.facts import SessionFact
 from consumers.layout import Layout
 from consumers.picture import Kit, Picture
+from consumers.rules.handing import is_before_it, is_exchanged, is_kept, is_taken_by_another
 from consumers.rules.stitching import COAST_MS, SAME_SIZES, Item, is_alike, is_called, match, may_be
 from consumers.rules.thresholds import Thresholds
 from consumers.rules.use import (
@@ -21,7 +22,6 @@ from consumers.rules.use import (
     tell,
     update_if_due,
 )
-from consumers.view import Sighting
 from consumers.zones import distance_in_sizes, overlap
 from spotter.events import EndedBy
 
@@ -30,9 +30,6 @@ VOTES_BEFORE = 3.0
 
 RETURNED_MS = 3000
 """At rest in its rack for so long, a thing was returned: whatever is taken from there next may be another one."""
-
-HANDED_MS = 500
-"""At rest in its rack for so long, a thing that comes out in another's hands was returned, and taken anew."""
 
 APART_SCENES = 3
 """In so many scenes two things in the same hands must really be seen apart, to be two and not one that is swung."""
@@ -63,7 +60,9 @@ def step(state: KitState, picture: Picture, watched: int, layout: Layout) -> tup
         else:
             _see(turn, item, sighting)
     for sighting in found.values():
-        item = Item(sighting.track, sighting.box, sighting.score, moving=False, in_use=False, votes={})
+        item = Item(
+            sighting.track, sighting.box, sighting.score, moving=False, in_use=False, votes={}, since=picture.time
+        )
         state.items.append(item)
         _see(turn, item, sighting)
     _settle(turn)
@@ -160,26 +159,29 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
         if item.home and not found.moving:
             item.home_at = now
         return
-    in_use = (found.moving or holder is not None) and found.home is None
+    home = None if is_before_it(item, found, turn.picture) else found.home
+    in_use = (found.moving or holder is not None) and home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
         item.changed = now
-    if item.home and in_use and _is_taken_by_another(item, found, turn.picture):
+    if item.home and in_use and is_taken_by_another(item, found, turn.picture):
         _end_returned(turn, item)
     if item.lost is None:
         used = item.in_use and (in_use or item.moving or not _walked_off(turn, item))
-        _spend(turn, item, used=used, returned=found.home is not None and not found.moving)
+        _spend(turn, item, used=used, returned=home is not None and not found.moving)
     elif item.in_use and in_use:
         _bridge(item.use, item.lost)
     elif not (item.in_use or item.home or in_use) and distance_in_sizes(item.box, found.box) <= SAME_SIZES:
         _rest(turn, item, item.lost)  # it was only not seen
     item.track, item.box, item.score, item.moving = found.track, found.box, found.score, found.moving
-    item.in_use, item.lost, item.home = in_use, None, found.home is not None
-    if found.home is not None:
-        item.rack, item.home_at = found.home, item.home_at if found.moving else now
+    item.in_use, item.lost, item.home = in_use, None, home is not None
+    if home is not None:
+        item.rack, item.homed, item.home_at = home, now, item.home_at if found.moving else now
     item.votes[found.label] = item.votes.get(found.label, 0.0) + found.score
     if holder is not None and not (item.home and item.use is not None and item.use.session):
         item.holder, item.holder_box, item.holder_moves = holder.track, holder.box, holder.moving
-        if not _is_kept(item, holder, turn.picture):
+        if not is_kept(item, holder, turn.picture):
+            if item.keeper is not None and now - item.homed <= RETURNED_MS and is_exchanged(item, turn.state.items):
+                _end_at_the_rack(turn, item)
             item.keeper = holder.track
     if not in_use:
         return
@@ -197,25 +199,6 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
     item.use.equipment = item.label
     see_used(item.use, now, found.score, turn.picture.camera)
     turn.add(update_if_due(item.use, now))
-
-
-def _is_kept(item: Item, holder: Sighting, picture: Picture) -> bool:
-    """Whether who has had it is still in reach of it."""
-    return holder.track == item.keeper or any(
-        person.track == item.keeper and overlap(reach, item.box) >= 0 for reach, person in picture.reaches
-    )
-
-
-def _is_taken_by_another(item: Item, found: Kit, picture: Picture) -> bool:
-    """Whether what was put into a rack comes out of it with somebody else, while who had it is seen elsewhere."""
-    use, holder = item.use, found.holder
-    if use is None or not use.session or use.idle < HANDED_MS or holder is None:
-        return False
-    if item.keeper is None:  # they have left it
-        return any(person.track == item.left_by and overlap(person.box, found.box) < 0 for person in picture.people)
-    if not any(person.track == item.keeper for person in picture.people):
-        return False
-    return not _is_kept(item, holder, picture)
 
 
 def _weigh_down(votes: dict[str, float]) -> None:
@@ -283,6 +266,19 @@ def _end_returned(turn: _Turn, item: Item) -> None:
     item.use = item.holder = item.keeper = item.holder_box = None
 
 
+def _end_at_the_rack(turn: _Turn, item: Item) -> None:
+    """End the use of what was put away while its track went on with another piece, which has been used since then."""
+    use = item.use
+    if use is None or not use.session:
+        return
+    after = max(0, use.last - item.homed)
+    begun = Use(f"{turn.picture.camera}/{item.track}", item.label, None, item.homed, item.homed + after, after)
+    use.last, use.active = use.last - after, max(0, use.active - after)
+    turn.facts.append(tell(use, "ended", "rest"))
+    begun.zone, begun.cameras, begun.score_sum, begun.score_count = use.zone, use.cameras, use.confidence, 1
+    item.use = begun
+
+
 def _settle(turn: _Turn) -> None:
     """Join candidates to the uses that they go on with, and make sessions of those that have lasted.
 
@@ -303,7 +299,7 @@ def _settle(turn: _Turn) -> None:
                 break
             if other.lost is None or not (due or other.lost <= COAST_MS):
                 continue
-            if item.home_at >= other.lost_at:
+            if item.home_at >= other.lost_at and item.home_at > item.since:
                 continue  # it lay in its rack when the other one was gone already
             if use.started <= other.changed and not is_called(other, item.label):
                 continue  # both were really seen at once, and it was called otherwise

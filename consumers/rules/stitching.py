@@ -62,6 +62,10 @@ class Item:
     """That is where it was last seen."""
     home_at: int = 0
     """When it last lay there."""
+    homed: int = 0
+    """When it was last seen there, lying or on its way."""
+    since: int = 0
+    """When it was first seen."""
     lost_at: int = 0
     """When it was last missed first."""
     changed: int = 0
@@ -85,13 +89,13 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
     if matches.keys() <= known:
         return matches  # nearly always
     matches = {track: found for track, found in matches.items() if track in known}
-    fresh = [found for found in kit if found.track not in known]
+    fresh = [(found, _tracks_near(found.box, picture)) for found in kit if found.track not in known]
     pairs = []
     for item in items if fresh else ():
         shown = matches.get(item.track)
         if shown is not None and not _is_coasting(item, shown):
             continue
-        for position, found in enumerate(fresh):
+        for position, (found, near) in enumerate(fresh):
             distance = distance_in_sizes(item.box, found.box)
             if item.use is None and item.home and found.home and not found.moving and distance > SAME_SIZES:
                 continue  # each in its own place of the rack
@@ -101,7 +105,7 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
                 order = (
                     shown is not None,
                     item.use is not None and not item.use.session,  # what may be nothing
-                    item.in_use and holder != item.holder,
+                    item.in_use and item.holder not in near,
                     distance > SAME_SIZES,
                     item.label != found.label,
                     item.in_use and found.home is not None and not found.moving,  # another one may lie there
@@ -120,8 +124,24 @@ def match(items: list[Item], picture: Picture, reach: float) -> dict[str, Kit]:
                 item = next(item for item in items if item.track == track)
                 item.former[track], item.former_box = picture.time, item.box
             matches[track] = found
-    matches.update({found.track: found for found in fresh if found.track not in stitched})
+    _uncross(items, matches)
+    matches.update({found.track: found for found, _ in fresh if found.track not in stitched})
     return matches
+
+
+def _tracks_near(box: Box, picture: Picture) -> set[str]:
+    """Tracks of the people in reach of a box."""
+    return {person.track for reach, person in picture.reaches if overlap(reach, box) >= 0}
+
+
+def _uncross(items: list[Item], matches: dict[str, Kit]) -> None:
+    """Exchange what two items show, where each has the other's label: they met, and were found again crosswise."""
+    odd = [item for item in items if item.track in matches and matches[item.track].label != item.label]
+    for position, one in enumerate(odd):
+        for other in odd[position + 1 :]:
+            mine, theirs = matches[one.track], matches[other.track]
+            if (mine.label, theirs.label) == (other.label, one.label):
+                matches[one.track], matches[other.track] = theirs, mine
 
 
 def _give_back(items: list[Item], picture: Picture) -> None:
