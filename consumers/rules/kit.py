@@ -159,7 +159,7 @@ def _see(turn: _Turn, item: Item, found: Kit) -> None:
         if item.home and not found.moving:
             item.home_at = now
         return
-    home = None if is_before_it(item, found, turn.picture) else found.home
+    home = found.home if found.home is None or not is_before_it(item, found, turn.picture) else None
     in_use = (found.moving or holder is not None) and home is None
     if found.box != item.box or found.score != item.score or item.lost is not None or not item.votes:
         item.changed = now
