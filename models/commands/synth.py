@@ -9,7 +9,7 @@ import click
 
 from models.commands import FOLDER, need
 
-VIEWS = ("high", "phone", "kiosk", "items", "rack", "use", "show")
+VIEWS = ("high", "phone", "kiosk", "items", "rack", "use", "show", "floor")
 
 
 @click.command()

@@ -15,23 +15,6 @@ from models.synth.meshes import Floats, Mesh, rotation
 from models.synth.skeleton import Hand, Pose, Posed
 
 Place = tuple[float, float, float]
-ACTIVITIES = (
-    "swing",
-    "pick_up",
-    "chest",
-    "overhead",
-    "squat",
-    "dumbbells",
-    "carry",
-    "present",
-    "present_one",
-    "sit_on_ball",
-    "roll",
-    "lunge",
-    "stand",
-    "walk",
-    "run",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,12 +145,30 @@ def act(rng: np.random.Generator, activity: str, labels: tuple[str, ...], shares
         )
         return finish(pose, (item.label, item.mesh.moved(shift=(0, 0.1, 0))))
     if activity == "roll":
-        item = make("foam_roller", rng)
-        pose = poses.sit_on_floor(hip)
-        return finish(pose, (item.label, item.mesh.moved(shift=(0, -0.68 * hip, 0))))
+        return finish(*_massaged(rng, make("foam_roller", rng), hip))
+    if activity == "press":
+        return finish(*_massaged(rng, make("lacrosse_ball", rng), hip))
     if activity in ("walk", "run"):
         return finish(poses.walk(hip, float(rng.uniform(0, 1.25)), run=float(activity == "run")))
     return finish(poses.stand(hip))
+
+
+def _massaged(rng: np.random.Generator, item: Item, hip: float) -> tuple[Pose, tuple[str, Mesh]]:
+    """Somebody's weight on a roller or a small ball, which lies under the part of them that they treat."""
+    high = 2 * item.centre[2]
+    ways: dict[str, tuple[Pose, float]] = {
+        "back": (poses.lie_on_back(hip, high), 0.36 * hip),
+        "thighs": (poses.lie_on_front(hip, high), 0.24 * hip),
+        "seat": (poses.sit_on(hip, high), 0.03),
+        "calves": (poses.sit_on_floor(hip), -0.68 * hip),
+        "foot": (poses.step_on(hip, high), -0.26 * hip),
+    }
+    chances = (0.3, 0.25, 0.2, 0.25, 0.0) if item.label == "foam_roller" else (0.15, 0.1, 0.15, 0.1, 0.5)
+    way = str(rng.choice(list(ways), p=chances))
+    pose, along = ways[way]
+    aside = 0.0 if item.label == "foam_roller" else 0.11
+    mesh = item.mesh.moved(rotation("z", float(rng.normal(0, 8))), (aside, along + float(rng.normal(0, 0.02)), 0))
+    return pose, (item.label, mesh)
 
 
 def _by_the_handle(pose: Pose, ahead: float, height: float) -> Pose:

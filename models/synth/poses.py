@@ -236,6 +236,59 @@ def sit_on_floor(hip: float, forward: float = 0.0) -> Pose:
     )
 
 
+def lie_on_back(hip: float, height: float) -> Pose:
+    """On the back over a thing `height` metres high under the shoulder blades, knees bent, hands behind the head."""
+
+    def hand(out: float) -> Hand:
+        return Hand((out * 0.1, 0.72 * hip, height + 0.1), 0, (-out, 0.3, 0.2), (0, -0.3, 1.0), (out, 0.6, 0.1), 0.3)
+
+    return Pose(
+        hip=(0, 0, height + 0.03),
+        left_foot=Foot((0.12, -0.5 * hip, 0), yaw=5),
+        right_foot=Foot((-0.12, -0.5 * hip, 0), yaw=5),
+        left_hand=hand(1.0),
+        right_hand=hand(-1.0),
+        hip_turn=(-78, 0, 0),
+        spine_turn=(-6, 0, 0),
+        head_turn=(25, 0, 0),
+    )
+
+
+def lie_on_front(hip: float, height: float) -> Pose:
+    """Face down on the forearms, the thighs over a thing `height` metres high."""
+
+    def hand(out: float) -> Hand:
+        return Hand((out * 0.16, -0.82 * hip, 0.03), 0, (0, -1.0, 0), (0, 0, -1.0), (out * 0.2, 1.0, -0.6), 0.1)
+
+    return Pose(
+        hip=(0, 0, height + 0.1),
+        left_foot=Foot((0.1, 0.93 * hip, 0.09), pitch=75),
+        right_foot=Foot((-0.1, 0.93 * hip, 0.09), pitch=75),
+        left_hand=hand(1.0),
+        right_hand=hand(-1.0),
+        hip_turn=(76, 0, 0),
+        spine_turn=(-8, 0, 0),
+        head_turn=(-25, 0, 0),
+    )
+
+
+def sit_on(hip: float, height: float) -> Pose:
+    """Sitting on a thing `height` metres high, leaning back on the hands, one knee bent and one leg straight."""
+    back = sit_on_floor(hip)
+    return replace(
+        back,
+        hip=(0, 0, height + 0.08),
+        left_foot=Foot((0.12, -0.5 * hip, 0), yaw=8),
+        right_foot=Foot((-0.1, -0.88 * hip, 0.05), pitch=-50),
+    )
+
+
+def step_on(hip: float, height: float) -> Pose:
+    """Standing with the left foot on a thing `height` metres high, half a step ahead."""
+    base = stand(hip)
+    return replace(base, hip=(-0.05, 0.03, hip - 0.03), left_foot=Foot((0.11, -0.22 * hip, height), pitch=-4, yaw=6))
+
+
 def reach_out(pose: Pose, side: str, place: tuple[float, float, float], palm: tuple[float, float, float]) -> Pose:
     """The pose with one palm at `place` (ground frame), fingers pointing ahead and up."""
     out = 1.0 if side == "L" else -1.0

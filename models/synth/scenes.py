@@ -19,8 +19,9 @@ SHARES = np.array([1.0, 1.5, 1.6, 2.0, 1.7, 2.0, 1.2, 0.8])
 SHARES = SHARES / SHARES.sum()
 VIEWS = ("high", "phone", "kiosk", "items", "rack")
 VIEW_SHARES = (0.26, 0.23, 0.18, 0.19, 0.14)
-USE, SHOW = "use", "show"
-"""Views to be asked for: a phone's, with kit in use only, most often swung; and a kiosk's, of kettlebells only."""
+USE, SHOW, FLOOR = "use", "show", "floor"
+"""Views to be asked for: a phone's, with kit in use only, most often swung; a kiosk's, of kettlebells only; and the
+floor from close by, with somebody who lies or stands on a roller or a small ball."""
 ACTIVITIES = {
     "swing": 0.17,
     "pick_up": 0.11,
@@ -38,6 +39,7 @@ ACTIVITIES = {
     "run": 0.02,
 }
 USING = {"swing": 0.5, "pick_up": 0.1, "chest": 0.1, "overhead": 0.1, "squat": 0.1, "carry": 0.1}
+LYING = {"roll": 0.45, "press": 0.45, "sit_on_ball": 0.1}
 Random = np.random.Generator
 
 
@@ -72,7 +74,7 @@ class Scene:
 
 
 def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Scene:
-    """A scene of one of the `VIEWS`, drawn unless given; or of `USE` or `SHOW`."""
+    """A scene of one of the `VIEWS`, drawn unless given; or of `USE`, `SHOW` or `FLOOR`."""
     drawn = str(rng.choice(VIEWS, p=VIEW_SHARES))
     view = view or drawn
     like = {USE: "phone", SHOW: "kiosk"}.get(view, view)
@@ -90,6 +92,7 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
         "kiosk": 1,
         "items": 0,
         "rack": int(rng.integers(0, 2)),
+        FLOOR: int(rng.random() < 0.75),
     }[like]
     for _ in range(people):
         _add_person(scene, rng, view, taken)
@@ -101,6 +104,7 @@ def random_scene(rng: Random, *, with_room: bool, view: str | None = None) -> Sc
         "kiosk": rng.integers(0, 4),
         "items": rng.integers(5, 11),
         "rack": rng.integers(0, 3),
+        FLOOR: rng.integers(2, 6),
     }
     for _ in range(int(count[like])):
         _add_item(scene, rng, view, taken)
@@ -130,6 +134,9 @@ def _camera(rng: Random, view: str) -> Camera:
         target = (float(rng.uniform(-0.4, 0.4)), 0.8, float(rng.uniform(0.4, 0.8)))
         away, high = float(rng.uniform(0.6, 3.6)), float(rng.uniform(0.9, 2.7))
         return Camera((aside * 1.2, -away, high), target, float(rng.uniform(45, 70)), roll * 1.5)
+    if view == FLOOR:
+        away, high = float(rng.uniform(0.9, 2.8)), float(rng.uniform(0.35, 1.4))
+        return Camera((aside * 0.4, -away, high), (0, 0.1, float(rng.uniform(0.1, 0.4))), 58, roll * 1.5)
     high, away = float(rng.uniform(0.5, 1.7)), float(rng.uniform(0.9, 2.2))
     return Camera((aside * 0.5, -away, high), (0, 0.1, 0.12), float(rng.uniform(45, 65)), roll * 2)
 
@@ -158,6 +165,11 @@ def _add_person(scene: Scene, rng: Random, view: str, taken: list[tuple[float, f
             activity = "chest" if activity == "chest" else "present"
             shares = np.array([float(label == "kettlebell") for label in LABELS])
         spot, heading = np.array([float(rng.normal(0, 0.1)), float(rng.uniform(0, 0.4)), 0]), float(rng.normal(0, 14))
+        taken.append((float(spot[0]), float(spot[1]), 0.4))
+    elif view == FLOOR:
+        activity = str(rng.choice(list(LYING), p=list(LYING.values())))
+        spot = np.array([float(rng.normal(0, 0.15)), float(rng.uniform(0.1, 0.9)), 0])
+        heading = float(rng.choice([-90, 90]) + rng.normal(0, 35))
         taken.append((float(spot[0]), float(spot[1]), 0.4))
     else:
         chances = USING if view == USE else ACTIVITIES
@@ -205,7 +217,7 @@ def _add_item(scene: Scene, rng: Random, view: str, taken: list[tuple[float, flo
     item = make(str(rng.choice(LABELS, p=SHARES)), rng)
     if view == "items" and item.label == "exercise_ball" and rng.random() < 0.6:
         return
-    spot = _free_spot(scene, rng, max(0.12, item.half_width), taken, 0.15 if view == "items" else 0.4)
+    spot = _free_spot(scene, rng, max(0.12, item.half_width), taken, 0.15 if view in ("items", FLOOR) else 0.4)
     if spot is not None:
         scene.things.append(Thing(item.label, lying(item, rng).moved(shift=(float(spot[0]), float(spot[1]), 0.0))))
 

@@ -93,6 +93,21 @@ def test_a_kiosk_can_be_asked_for_that_is_shown_kettlebells_only() -> None:
         assert held == ["kettlebell"], seed
 
 
+def test_on_the_floor_somebody_treats_themselves_with_a_roller_or_a_small_ball() -> None:
+    pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
+    rng = np.random.default_rng(0)
+    used = []
+    for _ in range(30):
+        things = random_scene(rng, with_room=False, view="floor").things
+        if things and things[0].label == "person":
+            person, thing = things[0].mesh.vertices, things[1].mesh.vertices
+            assert float(thing[:, 2].min()) == pytest.approx(0, abs=0.01), "it lies on the floor"
+            away = np.linalg.norm(person - thing.mean(axis=0), axis=1).min()
+            assert float(away) < 0.45, "under them"
+            used.append(things[1].label)
+    assert {"foam_roller", "lacrosse_ball"} <= set(used)
+
+
 def test_two_processes_render_what_one_renders(tmp_path: Path) -> None:
     pytest.importorskip("anny", reason="bodies (anny) are not installed; they come with the extra [synth]")
     for jobs in ("1", "2"):  # in processes of their own: Blender's import changes where Python looks for modules
