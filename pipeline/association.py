@@ -21,7 +21,8 @@ Followed = tuple[NDArray[np.float64], str, bool]
 
 
 RESTING_BUFFER = 0.3
-"""Of a box's size on each side, for kit at rest: what lies may be lifted, but does not leap to where another one is."""
+"""Of a box's size on each side, for kit at rest or found under another label: what lies may be lifted, but does not
+leap to where another one is."""
 
 LEAST_LIKENESS = 0.1
 """A detection that is less like a track is not of it."""
@@ -30,8 +31,9 @@ SAME_PLACE_IOU = 0.5
 """What lies and is found under another label is it only there: something else may be carried past it."""
 
 OTHER_LABEL_SHARE = 0.5
-"""A detection under another label is by so much less like the track: where two things cross, the label tells which is
-which, and where there is only one, a label that wavers still follows it, unless it leaps."""
+"""A detection under another label is by so much less like the track, and not at all where it leaps as far as what is
+swung does: where two things cross, the label tells which is which, and where there is only one, a label that wavers
+still follows it."""
 
 
 _CONFIRMED_AFTER = 2  # looks in a row; single ones are mostly the detector's mistakes
